@@ -1,0 +1,77 @@
+# make         lint, types and tests, with what is on this machine
+# make serve   install into .venv and run the server: make serve ARGS="--port 7000"
+# make test    the same as make, after installing all that the tests need
+
+VENV := .venv
+BIN := $(VENV)/bin
+REDIS_PY := $(foreach major,5 6 7 8,.venv-redis/$(major)/.installed)
+# The first of these that is new enough; PYTHON=... on the command line overrides it.
+PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(each) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(each))))
+# Options for `respq serve`, pytest, or the program of a target.
+ARGS ?=
+
+.PHONY: all serve test install dev programs lint types unit pages bench storm fuzz clean
+
+all: lint types unit
+
+serve: install
+	@exec $(BIN)/respq serve $(ARGS)
+
+test: programs dev $(REDIS_PY)
+	$(MAKE) lint types unit
+
+install: $(VENV)/.installed
+dev: $(VENV)/.dev
+
+lint: dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: dev
+	$(BIN)/mypy
+
+unit: dev
+	$(BIN)/python -m pytest $(ARGS)
+
+# Refreshes the generated parts of commands/; the tests fail on a stale page.
+pages: dev
+	$(BIN)/python -m tests.pages --write $(ARGS)
+
+# A comparison with Redis and beanstalkd; minutes, and a quiet machine.
+bench: dev
+	tests/install_programs.sh redis-server redis-tools beanstalkd
+	$(BIN)/python bench/run.py $(ARGS)
+
+# Hundreds of kills instead of the twenty of the tests.
+storm: dev
+	$(BIN)/python -m tests.crash.storm $(ARGS)
+
+# Mutated bytes into the parser for as long as ARGS says.
+fuzz: dev
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+clean:
+	rm -rf $(VENV) .venv-redis build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Debian's Python without python3-venv has no pip to put into a venv; its own pip can.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "respq needs Python 3.11 or newer, and there is none"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+programs:
+	@tests/install_programs.sh redis-server redis-tools strace
+
+# Each in a directory of its own, which a test puts on PYTHONPATH.
+.venv-redis/%/.installed: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade --target $(@D) 'redis==$*.*'
+	@touch $@

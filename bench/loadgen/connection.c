@@ -1,0 +1,216 @@
+/* One connection on its walk through the steps. */
+#include "loadgen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 64 * 1024 };
+
+uint64_t clock_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void watch(Connection *connection, int operation, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = connection};
+    if (epoll_ctl(run.epoll_fd, operation, connection->fd, &event) < 0)
+        fail("epoll_ctl: %s", strerror(errno));
+}
+
+void connection_flush(Connection *connection)
+{
+    Buffer *out = &connection->out;
+    while (out->start < out->length) {
+        ssize_t sent =
+            send(connection->fd, out->bytes + out->start, out->length - out->start, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR)
+            fail("send: %s", strerror(errno));
+        if (sent < 0 && errno == EAGAIN)
+            break;
+        out->start += sent > 0 ? (size_t)sent : 0;
+    }
+    bool blocked = out->start < out->length;
+    if (blocked != connection->waits_to_write) {
+        connection->waits_to_write = blocked;
+        watch(connection, EPOLL_CTL_MOD, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    }
+}
+
+static void append_command(Connection *connection, const Command *command, size_t job)
+{
+    Buffer *out = &connection->out;
+    for (int i = 0; i < command->piece_count; i++) {
+        const Piece *piece = &command->pieces[i];
+        buffer_append(out, piece->literal.bytes, piece->literal.length);
+        if (piece->argument == ARGUMENT_TAKEN) {
+            size_t from = job ? connection->taken_ends[job - 1] : 0;
+            run.options.protocol->append_argument(out, connection->taken.bytes + from,
+                                                  connection->taken_ends[job] - from);
+        } else if (piece->argument == ARGUMENT_CONNECTION) {
+            run.options.protocol->append_argument(out, connection->name,
+                                                  (size_t)connection->name_length);
+        }
+    }
+}
+
+static void begin_step(Connection *connection)
+{
+    const Step *step = &run.steps[connection->step];
+    connection->step_jobs =
+        step->kind == STEP_ACK ? connection->taken_count : connection->round_jobs;
+    if (step->kind == STEP_TAKE) {
+        connection->taken_count = 0;
+        buffer_clear(&connection->taken);
+    }
+    buffer_clear(&connection->out);
+    for (size_t job = 0; job < connection->step_jobs; job++)
+        for (int i = 0; i < step->command_count; i++)
+            append_command(connection, &step->commands[i], job);
+    connection->replies_due = connection->step_jobs * (size_t)step->command_count;
+    connection->replies_seen = 0;
+    connection->sent_ns = clock_ns();
+    connection_flush(connection);
+}
+
+static void begin_round(Connection *connection)
+{
+    uint64_t jobs = (uint64_t)run.options.pipeline;
+    if (jobs > run.unstarted_jobs)
+        jobs = run.unstarted_jobs;
+    if (jobs == 0 || run.stage == ENDING) {
+        close(connection->fd);
+        run.active_count--;
+        return;
+    }
+    if (run.options.count)
+        run.unstarted_jobs -= jobs;
+    connection->round_jobs = (size_t)jobs;
+    connection->step = 0;
+    begin_step(connection);
+}
+
+/* Connections join one by one, each when another has ended a step. Were they to begin together,
+ * the server would serve waves of nothing but pushes, then of pops, then of acks, and a run of a
+ * few waves would count one wave of acks more or less. */
+void connection_join_next(void)
+{
+    if (run.joined_count == run.options.connections)
+        return;
+    run.active_count++;
+    begin_round(&run.connections[run.joined_count++]);
+}
+
+static void end_step(Connection *connection)
+{
+    Step *step = &run.steps[connection->step];
+    if (run.stage == MEASURING) {
+        uint64_t took_ns = clock_ns() - connection->sent_ns;
+        histogram_add(&step->round_trips, took_ns);
+        step->round_trip_ns += took_ns;
+        step->answered_count += connection->replies_due;
+    }
+    connection_join_next();
+    connection->step++;
+    bool over = connection->step == run.step_count;
+    if (!over && run.steps[connection->step].kind == STEP_ACK && connection->taken_count == 0)
+        over = true; /* every take found nothing, so there is nothing to acknowledge */
+    if (over)
+        begin_round(connection);
+    else
+        begin_step(connection);
+}
+
+static void check(const Step *step, const Answer *answer)
+{
+    if (answer->refusal)
+        fail("%s was refused: %.*s", step_kind_names[step->kind], (int)answer->refusal_length,
+             answer->refusal);
+    if (step->kind == STEP_PUSH && answer->empty)
+        fail("push was answered with null");
+    if (step->kind == STEP_TAKE && !answer->empty && !answer->taken)
+        fail("the answer of a take holds nothing at the step's path");
+    if (step->kind == STEP_ACK && answer->integer != 1)
+        fail("ack acknowledged nothing (answer %lld)", (long long)answer->integer);
+}
+
+static void accept_answer(Connection *connection, const Answer *answer)
+{
+    const Step *step = &run.steps[connection->step];
+    check(step, answer);
+    if (step->kind == STEP_TAKE && answer->empty) {
+        run.empty_takes += run.stage == MEASURING;
+    } else if (step->kind == STEP_TAKE) {
+        buffer_append(&connection->taken, answer->taken, answer->taken_length);
+        connection->taken_ends[connection->taken_count++] = connection->taken.length;
+    }
+    connection->replies_seen++;
+    bool job_over = connection->step == run.step_count - 1 && !answer->empty &&
+                    connection->replies_seen % (size_t)step->command_count == 0;
+    run.finished_jobs += job_over && run.stage == MEASURING;
+}
+
+void connection_read(Connection *connection)
+{
+    Buffer *in = &connection->in;
+    buffer_reserve(in, READ_BYTES);
+    ssize_t got = recv(connection->fd, in->bytes + in->length, in->capacity - in->length, 0);
+    if (got == 0)
+        fail("the server closed a connection");
+    if (got < 0 && errno != EAGAIN && errno != EINTR)
+        fail("recv: %s", strerror(errno));
+    if (got <= 0)
+        return;
+    in->length += (size_t)got;
+
+    const char *end = in->bytes + in->length;
+    while (in->start < in->length && connection->replies_seen < connection->replies_due) {
+        Answer answer = {.integer = -1};
+        const char *after = run.options.protocol->read_reply(
+            in->bytes + in->start, end, &run.steps[connection->step], &answer);
+        if (after == NULL)
+            break;
+        accept_answer(connection, &answer);
+        in->start = (size_t)(after - in->bytes);
+    }
+    if (in->start == in->length) {
+        buffer_clear(in);
+    } else if (in->start > 0) {
+        memmove(in->bytes, in->bytes + in->start, in->length - in->start);
+        in->length -= in->start;
+        in->start = 0;
+    }
+    if (connection->replies_seen == connection->replies_due) {
+        if (in->length > 0)
+            fail("the server sent more replies than it got commands");
+        end_step(connection);
+    }
+}
+
+void connection_open(Connection *connection, int number)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)run.options.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1;
+    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connection->fd < 0 ||
+        connect(connection->fd, (struct sockaddr *)&address, sizeof address) < 0)
+        fail("connection %d: %s", number, strerror(errno));
+    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+    connection->name_length = snprintf(connection->name, sizeof connection->name, "%d", number);
+    connection->taken_ends = calloc((size_t)run.options.pipeline, sizeof(size_t));
+    watch(connection, EPOLL_CTL_ADD, EPOLLIN);
+}

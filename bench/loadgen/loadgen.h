@@ -1,0 +1,145 @@
+/* What the files of the load generator share.
+ *
+ * A workload is a list of steps that every connection walks in rounds. A step is one or more
+ * command templates; with a pipeline of P a connection writes the step's commands for P jobs at
+ * once, reads all their replies, and goes on to the next step. So P is the number of jobs, and
+ * for a step of one command the number of commands, in flight on a connection.
+ *
+ * A protocol turns a template's words into bytes and bytes into answers. It is a `Protocol` in a
+ * file of its own, listed in `protocols` in loadgen.c; nothing else knows the wire.
+ */
+#ifndef LOADGEN_H
+#define LOADGEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "histogram.h"
+
+enum {
+    PATH_DEPTH_MAX = 8,    /* XREADGROUP's id lies 4 deep */
+    STEP_COMMANDS_MAX = 4, /* XACK + XDEL are two */
+    STEPS_MAX = 8,
+    WORDS_MAX = 64, /* of one command template */
+};
+
+/* Bytes that grow; `start` is where what is unread or unsent begins. */
+typedef struct {
+    char *bytes;
+    size_t start, length, capacity;
+} Buffer;
+
+void buffer_reserve(Buffer *buffer, size_t more);
+void buffer_append(Buffer *buffer, const char *bytes, size_t length);
+void buffer_clear(Buffer *buffer);
+
+/* A template compiled: literal bytes of any length, then at most one argument, and so on. */
+typedef enum { ARGUMENT_NONE, ARGUMENT_TAKEN, ARGUMENT_CONNECTION } Argument;
+
+typedef struct {
+    Buffer literal;
+    Argument argument;
+} Piece;
+
+typedef struct {
+    Piece pieces[WORDS_MAX + 1]; /* a literal after the last argument */
+    int piece_count;
+} Command;
+
+/* What a step's replies must be, for the run to count: PUSH anything but null or an error; TAKE a
+ * reply whose `path` is remembered for {taken}, or the protocol's "nothing there"; ACK exactly 1,
+ * since an acknowledgement that did nothing is not one. */
+typedef enum { STEP_PUSH, STEP_TAKE, STEP_ACK } StepKind;
+
+typedef struct {
+    StepKind kind;
+    int path[PATH_DEPTH_MAX], path_length;
+    Command commands[STEP_COMMANDS_MAX];
+    int command_count;
+    Histogram round_trips;    /* from a step's first byte out to its last reply, in ns */
+    uint64_t answered_count;  /* commands, while measuring */
+    uint64_t round_trip_ns;   /* the sum of round_trips */
+} Step;
+
+/* One reply, as far as any step asks about it. Texts point into the connection's input. */
+typedef struct {
+    const char *refusal; /* the error's text, else NULL */
+    size_t refusal_length;
+    const char *taken; /* what lies at the step's path, else NULL */
+    size_t taken_length;
+    int64_t integer; /* -1 when the reply is no integer */
+    bool empty;
+} Answer;
+
+typedef struct {
+    const char *name;
+    /* Append to `command` the template's `words`; {payload} is `payload_bytes` long. */
+    void (*compile)(Command *command, char *words[], int word_count, size_t payload_bytes);
+    /* Append what is only known when the command is sent. */
+    void (*append_argument)(Buffer *out, const char *bytes, size_t length);
+    /* Read one reply from [at, end); return where it ends, NULL while it is incomplete. */
+    const char *(*read_reply)(const char *at, const char *end, const Step *step, Answer *answer);
+} Protocol;
+
+extern const Protocol resp_protocol;
+extern const Protocol beanstalk_protocol;
+
+typedef struct {
+    int fd;
+    char name[12]; /* the connection's number, for {connection} */
+    int name_length;
+    int step;
+    size_t round_jobs, step_jobs; /* of this round; of this step */
+    size_t replies_due, replies_seen;
+    uint64_t sent_ns;
+    bool waits_to_write;
+    Buffer in, out;
+    Buffer taken; /* one after the other, each ending at its taken_ends */
+    size_t *taken_ends, taken_count;
+} Connection;
+
+typedef enum { WARMING_UP, MEASURING, ENDING } Stage;
+
+typedef struct {
+    int port, connections, pipeline, idle;
+    size_t payload_bytes;
+    double seconds, warm_up_seconds;
+    uint64_t count;
+    const Protocol *protocol;
+} Options;
+
+/* The one run of this process. */
+typedef struct {
+    Options options;
+    Step steps[STEPS_MAX];
+    int step_count;
+    int epoll_fd;
+    Connection *connections;        /* those of the workload, then the idle ones */
+    int joined_count, active_count; /* that ever walked; that still walk */
+    Stage stage;
+    uint64_t unstarted_jobs;             /* of a counted run */
+    uint64_t finished_jobs, empty_takes; /* while measuring */
+} Run;
+
+extern Run run;
+
+/* steps.c */
+extern const char *const step_kind_names[];
+void step_compile(Step *step, const Protocol *protocol, const char *text, size_t payload_bytes);
+Argument argument_named(const char *word);
+Buffer *command_literal(Command *command);
+void command_argument(Command *command, Argument argument);
+void append_payload(Buffer *buffer, size_t payload_bytes);
+
+/* connection.c */
+uint64_t clock_ns(void);
+void connection_open(Connection *connection, int number);
+void connection_join_next(void);
+void connection_read(Connection *connection);
+void connection_flush(Connection *connection);
+
+/* loadgen.c: print the reason as the run's JSON line and leave with status 1. */
+_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

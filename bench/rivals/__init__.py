@@ -1,0 +1,1 @@
+"""One module per server: how it is started in each durability mode, and its workloads."""

@@ -1,0 +1,63 @@
+"""redis-server from Debian.
+
+Its configuration is Redis' own but for what a row varies, with snapshots off (the append-only
+file is the durable one) and without rewrites of that file, which could only slow it down.
+"""
+
+from __future__ import annotations
+
+from generator import Workload
+from server import Mode, Rival, program_output
+from wire import ask_redis, redis_info
+
+_APPEND_ONLY = {
+    Mode.MEMORY: ["--appendonly", "no"],
+    Mode.EVERYSEC: ["--appendonly", "yes", "--appendfsync", "everysec"],
+    Mode.ALWAYS: ["--appendonly", "yes", "--appendfsync", "always"],
+}
+
+
+class RedisServer(Rival):
+    """A stand-alone Redis."""
+
+    name = "redis"
+    program = "redis-server"
+    install = "apt-get install redis-server"
+
+    def version(self) -> str:
+        """Return the version line of redis-server."""
+        return program_output(self.program, "--version")
+
+    def arguments(self, mode: Mode, port: str, directory: str) -> list[str]:
+        """Return the flags; an empty ``--save`` turns snapshots off."""
+        common = ["--port", port, "--bind", "127.0.0.1", "--dir", directory, "--save", ""]
+        return [*common, "--auto-aof-rewrite-percentage", "0", *_APPEND_ONLY[mode]]
+
+    def is_ready(self, port: int) -> bool:
+        """Tell whether PING is answered by PONG."""
+        return ask_redis(port, "PING") == b"+PONG"
+
+    def facts(self, port: int) -> dict[str, str]:
+        """Return whether the append-only file is on, as the server sees it."""
+        info = redis_info(port)
+        return {name: info[name] for name in ("redis_version", "aof_enabled") if name in info}
+
+
+SERVER = RedisServer()
+
+STREAM_CYCLE = Workload(
+    prepare=("DEL jobs", "XGROUP CREATE jobs g $ MKSTREAM"),
+    steps=(
+        "push=XADD jobs * payload {payload}",
+        "take:0.1.0.0=XREADGROUP GROUP g {connection} COUNT 1 STREAMS jobs >",
+        "ack=XACK jobs g {taken} ; XDEL jobs {taken}",
+    ),
+)
+"""What a careful user of Streams does with a job: XDEL too, or the stream grows for ever.
+
+XACK and XDEL are sent together, so that without a pipeline a job takes three round trips here
+as it does elsewhere.
+"""
+
+LIST_PUSH = Workload(prepare=("DEL jobs",), steps=("push=LPUSH jobs {payload}",))
+"""The least that Redis can do to keep a job."""

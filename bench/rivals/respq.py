@@ -1,0 +1,74 @@
+"""respq itself, from this checkout, with its defaults but for the durability mode.
+
+The sidecar is off only because a second port would have to be found for it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from generator import Workload
+from server import Mode, Rival, program_output
+from wire import ask_redis, redis_info
+
+_ROOT = Path(__file__).parents[2]
+_DURABILITY = {
+    Mode.MEMORY: ["--memory"],
+    Mode.EVERYSEC: ["--fsync", "everysec"],
+    Mode.ALWAYS: ["--fsync", "always"],
+}
+_TOLD = (
+    "version",
+    "durability",
+    "commit_mode",
+    "commits",
+    "committed_records",
+    "commit_average_us",
+    "loop_lag_max_us",
+)
+"""The fields of INFO, less their ``respq_``, that belong into the record."""
+
+
+class Respq(Rival):
+    """The server of this checkout."""
+
+    name = "respq"
+    program = "respq"
+    install = "make a virtual environment and run `pip install -e .`"
+
+    def executable(self) -> str | None:
+        """Return the program of the checkout's environment, else that of this Python, else any."""
+        for directory in (_ROOT / ".venv" / "bin", Path(sys.executable).parent):
+            if (directory / self.program).exists():
+                return str(directory / self.program)
+        return shutil.which(self.program)
+
+    def version(self) -> str:
+        """Return what ``respq --version`` prints."""
+        return program_output(self.executable() or self.program, "--version")
+
+    def arguments(self, mode: Mode, port: str, directory: str) -> list[str]:
+        """Return the subcommand and its flags."""
+        common = ["serve", "--port", port, "--no-http", "--data-dir", directory]
+        return [*common, *_DURABILITY[mode]]
+
+    def is_ready(self, port: int) -> bool:
+        """Tell whether PING is answered by PONG; while it replays it is ``-LOADING``."""
+        return ask_redis(port, "PING") == b"+PONG"
+
+    def facts(self, port: int) -> dict[str, str]:
+        """Return the fields of INFO that say how it commits."""
+        info = redis_info(port)
+        return {name: info[f"respq_{name}"] for name in _TOLD if f"respq_{name}" in info}
+
+
+SERVER = Respq()
+
+CYCLE = Workload(
+    prepare=("DEL jobs",),
+    steps=("push=QPUSH jobs {payload}", "take:1=QPOP jobs", "ack=QACK jobs {taken}"),
+)
+
+PUSH = Workload(prepare=("DEL jobs",), steps=CYCLE.steps[:1])

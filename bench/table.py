@@ -1,0 +1,138 @@
+"""The rows: who is set beside whom, under which loads, and what is wanted.
+
+A row is a line here; another server is a file in rivals/; another kind of row is a class with
+`measure`, as in comparison.py and single.py. The targets are medians of ratios, measured as
+README.md says.
+"""
+
+from __future__ import annotations
+
+from comparison import Cell, Comparison, Side
+from generator import Load
+from result import Row
+from rivals import beanstalkd, redis, respq
+from server import Mode
+from single import DepthCost, JobMemory, Replay
+
+SINGLE = Load(pipeline=1)
+PIPELINED = Load(pipeline=50)
+ONE_CLIENT = Load(connections=1, pipeline=1)
+MANY_CLIENTS = Load(connections=4_000, pipeline=1)
+MANY_IDLE = Load(pipeline=1, idle=4_000)
+
+
+def _cycle(mode: Mode) -> Side:
+    return Side(respq.SERVER, mode, respq.CYCLE)
+
+
+def _push(mode: Mode) -> Side:
+    return Side(respq.SERVER, mode, respq.PUSH)
+
+
+def _stream(mode: Mode) -> Side:
+    return Side(redis.SERVER, mode, redis.STREAM_CYCLE)
+
+
+def _lpush(mode: Mode) -> Side:
+    return Side(redis.SERVER, mode, redis.LIST_PUSH)
+
+
+def _beanstalk(mode: Mode) -> Side:
+    return Side(beanstalkd.SERVER, mode, beanstalkd.CYCLE)
+
+
+ROWS: tuple[Row, ...] = (
+    Comparison(
+        "memory-cycle",
+        "memory: cycle vs Redis Streams, persistence off",
+        _cycle(Mode.MEMORY),
+        _stream(Mode.MEMORY),
+        (Cell(SINGLE, 1.1), Cell(PIPELINED, 1.8)),
+    ),
+    Comparison(
+        "memory-push",
+        "memory: QPUSH vs LPUSH",
+        _push(Mode.MEMORY),
+        _lpush(Mode.MEMORY),
+        (Cell(SINGLE, 0.8), Cell(PIPELINED, 0.65)),
+    ),
+    Comparison(
+        "fsync-cycle",
+        "fsync: cycle vs Redis Streams, appendfsync always",
+        _cycle(Mode.ALWAYS),
+        _stream(Mode.ALWAYS),
+        (Cell(SINGLE, 1.1), Cell(PIPELINED, 1.8)),
+    ),
+    Comparison(
+        "fsync-push",
+        "fsync: QPUSH vs LPUSH, appendfsync always",
+        _push(Mode.ALWAYS),
+        _lpush(Mode.ALWAYS),
+        (Cell(SINGLE, 0.8), Cell(PIPELINED, 0.7)),
+    ),
+    Comparison(
+        "fsync-cycle-vs-memory-streams",
+        "fsync: cycle vs Redis Streams with no persistence at all",
+        _cycle(Mode.ALWAYS),
+        _stream(Mode.MEMORY),
+        (Cell(SINGLE, 0.7), Cell(PIPELINED, 1.2)),
+    ),
+    Comparison(
+        "fsync-cycle-vs-beanstalkd",
+        "fsync: cycle vs beanstalkd, binlog with fsync per job",
+        _cycle(Mode.ALWAYS),
+        _beanstalk(Mode.ALWAYS),
+        (Cell(SINGLE, 3), Cell(PIPELINED, 30)),
+    ),
+    Comparison(
+        "memory-cycle-vs-beanstalkd",
+        "memory: cycle vs beanstalkd without binlog",
+        _cycle(Mode.MEMORY),
+        _beanstalk(Mode.MEMORY),
+        (Cell(SINGLE, 0.9), Cell(PIPELINED, 5)),
+    ),
+    Comparison(
+        "everysec-cycle",
+        "everysec: cycle vs Redis Streams, appendfsync everysec",
+        _cycle(Mode.EVERYSEC),
+        _stream(Mode.EVERYSEC),
+        (Cell(SINGLE, 1.1), Cell(PIPELINED, 1.7)),
+    ),
+    Comparison(
+        "one-client-fsync-push",
+        "one client, fsync: QPUSH vs LPUSH, appendfsync always",
+        _push(Mode.ALWAYS),
+        _lpush(Mode.ALWAYS),
+        (Cell(ONE_CLIENT, 0.75),),
+    ),
+    Comparison(
+        "many-clients-push",
+        "memory, many connections: QPUSH vs LPUSH",
+        _push(Mode.MEMORY),
+        _lpush(Mode.MEMORY),
+        (Cell(MANY_CLIENTS, 0.9), Cell(MANY_IDLE, None)),
+    ),
+    JobMemory(
+        "job-memory",
+        "resident memory of a ready job, beside a stream's entry",
+        _push(Mode.MEMORY),
+        _stream(Mode.MEMORY),
+        jobs=1_000_000,
+        bytes_max=400,
+    ),
+    DepthCost(
+        "depth-cost",
+        "memory: cost at depth",
+        _cycle(Mode.MEMORY),
+        deep=1_000_000,
+        shallow=1_000,
+        ratio_max=1.3,
+    ),
+    Replay(
+        "replay",
+        "replay after kill -9",
+        _push(Mode.EVERYSEC),
+        records=1_000_000,
+        rate_min=1_000_000,
+    ),
+)

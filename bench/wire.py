@@ -1,0 +1,37 @@
+"""The few commands that the harness itself sends: is it up, how does it run, begin anew."""
+
+from __future__ import annotations
+
+import socket
+
+TIMEOUT_SECONDS = 60
+
+
+def ask_redis(port: int, *words: str) -> bytes:
+    """Send one command in the Redis protocol and return its reply, a bulk string unwrapped.
+
+    Only replies of one line and bulk strings are understood.
+    """
+    parts = [f"*{len(words)}\r\n".encode()]
+    parts += [f"${len(word.encode())}\r\n{word}\r\n".encode() for word in words]
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
+        connection.sendall(b"".join(parts))
+        with connection.makefile("rb") as replies:
+            line = replies.readline().rstrip(b"\r\n")
+            if line.startswith(b"$") and line != b"$-1":
+                return replies.read(int(line[1:]))
+            return line
+
+
+def redis_info(port: int) -> dict[str, str]:
+    """Return the fields of INFO."""
+    lines = ask_redis(port, "INFO").decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def ask_line(port: int, line: str) -> bytes:
+    """Send one line of a text protocol and return the first line of the reply."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
+        connection.sendall(f"{line}\r\n".encode())
+        with connection.makefile("rb") as replies:
+            return replies.readline().rstrip(b"\r\n")

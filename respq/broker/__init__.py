@@ -1,0 +1,1 @@
+"""Requests to replies, without sockets: declaration, dispatch, waiting, transactions. Pure."""

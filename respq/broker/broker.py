@@ -1,0 +1,375 @@
+"""The whole server without its sockets: requests in, replies out.
+
+`execute` runs one request. A reply for anybody but the caller (a client that waited and
+was served, one that was unblocked) goes to `outbox`, and a session that must be closed to
+`closing`; the runtime empties both after each command. Nothing here knows when a reply
+may leave: that is the runtime's (runtime/core.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any
+
+from respq.broker.call import Wait
+from respq.broker.command import Bound, Command, CommandTable, Container, Flags, Requests
+from respq.broker.session import Session
+from respq.broker.waiters import Waiters
+from respq.config import (
+    QUEUED_COMMANDS_MAX,
+    TRANSACTION_BYTES_MAX,
+    Settings,
+)
+from respq.engine.engine import Engine
+from respq.errors import (
+    ExecAbort,
+    Loading,
+    NoAuth,
+    ProtocolFault,
+    RespqError,
+    ShuttingDown,
+    SyntaxFault,
+    TooBig,
+)
+from respq.resp.encoder import encode
+from respq.resp.replies import Reply, Simple
+
+QUEUED = Simple(b"QUEUED")
+_HTTP_WORDS = frozenset((b"POST", b"HOST:"))
+"""As in Redis: what else would be run is the body of a request that a browser was tricked into."""
+Arrived = list[list[bytes] | RespqError]
+"""What the parser makes of a read: requests, and errors where it refused one."""
+Figures = Mapping[str, Mapping[str, int | str]]
+"""What INFO shows: section, name, value."""
+
+
+class Broker:
+    """Runs commands against the engine, and again for the clients that wait."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        table: CommandTable,
+        settings: Settings,
+        *,
+        figures: Callable[[], Figures] = dict,
+        report: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        self.engine = engine
+        self.table = table
+        self.settings = settings
+        self.figures = figures
+        """Facts of the process for INFO, which only the runtime can know."""
+        self.report = report
+        """Told of every unexpected exception that became ``-ERR internal``."""
+        self.sessions: dict[int, Session] = {}
+        self.waiters = Waiters()
+        engine.state.watched = self.waiters.names
+        self.outbox: list[tuple[Session, Reply]] = []
+        self.closing: list[Session] = []
+        self.loading = False
+        self.draining = False
+        self.stop_wanted = False
+        """SHUTDOWN was called."""
+        self.stop_now = False
+        """… with NOW: leases that are out are not waited for."""
+        self._commands = {
+            name: entry for name, entry in table.entries.items() if isinstance(entry, Command)
+        }
+
+        self._runs = {
+            name: command.run_length
+            for name, command in self._commands.items()
+            if command.run is not None
+        }
+
+    def open_session(self, session_id: int, **about: Any) -> Session:
+        """Make a session for a new client; it must authenticate if a password is set."""
+        session = Session(self, session_id, authenticated=not self.settings.password, **about)
+        self.sessions[session_id] = session
+        return session
+
+    def close_session(self, session: Session) -> None:
+        """Forget a client that is gone; what it waits for is served to others."""
+        self.sessions.pop(session.id, None)
+        if session.waiter is not None:
+            self.waiters.remove(session.waiter)
+
+    def execute(self, session: Session, request: list[bytes], now_ms: int) -> Reply | Wait:
+        """Run one request; a `Wait` says that the client is blocked now.
+
+        A refusal becomes an error reply. An unexpected exception is ``-ERR internal`` as long
+        as nothing was emitted; after an emit it is a bug that no reply can mend, and it
+        leaves this function.
+        """
+        command = self._commands.get(request[0])
+        if command is None or session.guarded or self.loading or self.draining:
+            admitted = self._admit(session, request)
+            if not isinstance(admitted, Command):
+                return admitted
+            command = admitted
+        session.command = command
+        session.call.now_ms = now_ms
+        engine = self.engine
+        start = len(engine.records)
+        command.calls += 1
+        try:
+            if len(request) == command.plain_length:
+                reply: Reply | Wait = command.handler(session.call, *request[command.words_count :])
+            else:
+                arguments, options = command.bind(request)
+                reply = command.handler(session.call, *arguments, **options)
+        except Exception as error:
+            return self._refused(command, error, start)
+        if len(engine.records) - start > 1:
+            engine.end_transaction(start)
+        if reply.__class__ is Wait:
+            self.waiters.add(session, command, command.bind(request), reply, now_ms)
+        if engine.state.news:
+            self.serve(now_ms)
+        return reply
+
+    def execute_all(
+        self, session: Session, requests: Arrived, now_ms: int
+    ) -> tuple[list[bytes], int]:
+        """Run the requests of one read in order, until one blocks or ends the session.
+
+        What the parser refused stands among them as the error; of bytes that are no protocol
+        at all, it is the last. Returns the encoded replies, and how many requests were run;
+        if ``session.waiter`` is set then, the last of them has no reply yet.
+        """
+        out: list[bytes] = []
+        place, count = 0, len(requests)
+        while place < count:
+            request = requests[place]
+            place += 1
+            if not isinstance(request, list):
+                session.closing = session.closing or isinstance(request, ProtocolFault)
+                reply: Reply | Wait = request
+            elif place < count and request[0] in self._runs:
+                run = self._run_at(session, requests, place - 1)
+                if run:
+                    out += self._execute_run(session, run, now_ms)
+                    place += len(run) - 1
+                    continue
+                reply = self.execute(session, request, now_ms)
+            else:
+                reply = self.execute(session, request, now_ms)
+            if isinstance(reply, Wait):
+                break
+            out.append(encode(reply, session.protocol))
+            if session.closing:
+                break
+        return out, place
+
+    def _run_at(self, session: Session, requests: Arrived, place: int) -> Requests:
+        """Return the run of requests that begins at ``place``, empty if there is none."""
+        first = requests[place]
+        assert isinstance(first, list)
+        name, length = first[0], self._runs[first[0]]
+        if len(first) != length or session.guarded or self.loading or self.draining:
+            return []
+        key = first[1]
+        state = self.engine.state
+        if key not in state.names[session.db] or (session.db, key) in state.watched:
+            return []
+        run: Requests = []
+        for request in islice(requests, place, None):
+            if not isinstance(request, list) or len(request) != length:
+                break
+            if request[1] != key or request[0] != name:
+                break
+            run.append(request)
+        return run if len(run) > 1 else []
+
+    def _execute_run(self, session: Session, run: Requests, now_ms: int) -> list[bytes]:
+        """Run requests of one command for one key at once, or else one by one."""
+        command = session.command = self._commands[run[0][0]]
+        session.call.now_ms = now_ms
+        assert command.run is not None
+        start = len(self.engine.records)
+        try:
+            replies = command.run(session.call, run[0][1], run)
+        except RespqError:
+            if len(self.engine.records) != start:
+                raise
+            replies = [self.execute(session, request, now_ms) for request in run]
+        else:
+            command.calls += len(run)
+        protocol = session.protocol
+        return [encode(reply, protocol) for reply in replies]
+
+    def _call(self, session: Session, command: Command, bound: Bound, now_ms: int) -> Reply | Wait:
+        """Call a handler with what was bound before; refusals are as in `execute`."""
+        session.call.now_ms = now_ms
+        start = len(self.engine.records)
+        arguments, options = bound
+        try:
+            reply: Reply | Wait = command.handler(session.call, *arguments, **options)
+        except Exception as error:
+            return self._refused(command, error, start)
+        return reply
+
+    def _refused(self, command: Command, error: Exception, start: int) -> RespqError:
+        """Return the error reply for what a handler raised, if it emitted nothing before."""
+        if len(self.engine.records) != start:
+            raise error
+        command.failures += 1
+        if isinstance(error, RespqError):
+            return error
+        self.report(error)
+        return RespqError("internal error: the server's log has more")
+
+    def _admit(self, session: Session, request: list[bytes]) -> Command | Reply:
+        """Return the command to run now, or the reply to a request that does not run (now)."""
+        command = None
+        try:
+            command = self.resolve(request)
+            self._check_guards(session, command)
+            if session.queued is not None and Flags.NO_MULTI not in command.flags:
+                return self._enqueue(session, command, request)
+        except RespqError as error:
+            if command is not None:
+                command.failures += 1
+            if session.queued is not None:
+                session.tainted = True
+            session.closing = session.closing or isinstance(error, ProtocolFault)
+            return error
+        return command
+
+    def resolve(self, request: list[bytes]) -> Command:
+        """Return the command that a request names, in any case; raise if there is none."""
+        name = request[0].upper()
+        entry = self.table.entries.get(name)
+        if isinstance(entry, Command):
+            return entry
+        if isinstance(entry, Container):
+            if len(request) < 2:
+                if entry.bare is not None:
+                    return entry.bare
+                raise SyntaxFault(f"wrong number of arguments for '{entry.name.lower()}' command")
+            command = entry.find(request[1].upper())
+            if command is not None:
+                return command
+            raise SyntaxFault(f"unknown subcommand '{_text(request[1])}'. Try {entry.name} HELP.")
+        if name in _HTTP_WORDS:
+            raise ProtocolFault("Protocol error: this is HTTP, and the port is for Redis clients")
+        arguments = "".join(f"'{_text(word)}' " for word in request[1:9])
+        raise SyntaxFault(
+            f"unknown command '{_text(request[0])}', with args beginning with: {arguments}"
+        )
+
+    def tick(self, now_ms: int) -> bool:
+        """Let time pass, in one slice; return whether more is due already."""
+        more = self.engine.tick(now_ms)
+        if self.engine.state.news:
+            self.serve(now_ms)
+        for waiter in self.waiters.deadlines.due(now_ms, len(self.sessions) + 1):
+            self.waiters.remove(waiter)
+            self.outbox.append((waiter.session, waiter.otherwise))
+        return more
+
+    def next_deadline_ms(self) -> int:
+        """Return the earliest instant at which `tick` has something to do."""
+        return min(self.engine.next_deadline_ms(), self.waiters.deadlines.first_ms)
+
+    def serve(self, now_ms: int) -> None:
+        """Run the commands of waiting clients again for the names that have news."""
+        state = self.engine.state
+        while state.news:
+            names, state.news = dict.fromkeys(state.news), []
+            for name in names:
+                self._serve_name(name, now_ms)
+
+    def _serve_name(self, name: tuple[int, bytes], now_ms: int) -> None:
+        """Serve the waiters of one name, longest first, while there is something for them."""
+        tried: set[int] = set()
+        while self.engine.can_deliver(*name):
+            waiter = self.waiters.first(name, besides=tried)
+            if waiter is None:
+                return
+            start = len(self.engine.records)
+            reply = self._call(waiter.session, waiter.command, waiter.bound, now_ms)
+            self.engine.end_transaction(start)
+            if isinstance(reply, Wait):
+                tried.add(waiter.number)
+            else:
+                self.waiters.remove(waiter)
+                self.outbox.append((waiter.session, reply))
+
+    def unblock(self, session: Session, error: RespqError | None = None) -> bool:
+        """End a client's wait as if its time were over; return whether it was waiting."""
+        waiter = session.waiter
+        if waiter is None:
+            return False
+        self.waiters.remove(waiter)
+        self.outbox.append((session, waiter.otherwise if error is None else error))
+        return True
+
+    def kill(self, session: Session) -> None:
+        """Have the runtime close a client's connection at once; nothing is popped for it."""
+        session.killed = True
+        self.close_session(session)
+        self.closing.append(session)
+
+    def drain(self) -> None:
+        """Take no new work from now on, and answer those who wait for some."""
+        self.draining = True
+        for session in list(self.sessions.values()):
+            self.unblock(session)
+
+    def exec_transaction(self, session: Session, now_ms: int) -> Reply:
+        """Run the queued commands of a session as one transaction."""
+        queued = session.queued
+        assert queued is not None, "EXEC has checked it"
+        tainted, size = session.tainted, session.queued_bytes
+        session.end_transaction()
+        if tainted:
+            raise ExecAbort("Transaction discarded because of previous errors.")
+        if size > TRANSACTION_BYTES_MAX:
+            raise TooBig(
+                f"the transaction holds {size} bytes, the limit is {TRANSACTION_BYTES_MAX}: "
+                "split it"
+            )
+        return [self._exec_one(session, request, now_ms) for request in queued]
+
+    def _exec_one(self, session: Session, request: list[bytes], now_ms: int) -> Reply:
+        try:
+            command = self.resolve(request)
+            self._check_guards(session, command)
+            bound = command.bind(request)
+        except RespqError as error:
+            return error
+        command.calls += 1
+        reply = self._call(session, command, bound, now_ms)
+        # Nothing blocks inside a transaction.
+        return reply.otherwise if isinstance(reply, Wait) else reply
+
+    def _enqueue(self, session: Session, command: Command, request: list[bytes]) -> Reply:
+        command.check_arity(request)
+        if Flags.REFUSED_IN_MULTI in command.flags:
+            raise RespqError("Command not allowed inside a transaction")
+        queued = session.queued
+        assert queued is not None
+        if len(queued) >= QUEUED_COMMANDS_MAX:
+            raise SyntaxFault(
+                f"the transaction has {QUEUED_COMMANDS_MAX} commands, the limit: split it"
+            )
+        queued.append(request)
+        session.queued_bytes += sum(map(len, request))
+        return QUEUED
+
+    def _check_guards(self, session: Session, command: Command) -> None:
+        """Raise what keeps a command from running at this time or in this session."""
+        flags = command.flags
+        if not session.authenticated and Flags.NO_AUTH not in flags:
+            raise NoAuth("Authentication required.")
+        if self.loading and Flags.LOADING not in flags:
+            raise Loading("respq is loading the journal in memory")
+        if self.draining and Flags.DRAIN not in flags:
+            raise ShuttingDown("the server is shutting down: connect to it again in a moment")
+
+
+def _text(word: bytes) -> str:
+    return word[:128].decode("ascii", "backslashreplace")

@@ -1,0 +1,46 @@
+"""What a handler is given, and the one thing it may return besides a reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from respq.resp.replies import Reply
+
+if TYPE_CHECKING:
+    from respq.broker.broker import Broker
+    from respq.broker.session import Session
+    from respq.engine.engine import Engine
+
+FOREVER_MS = 0
+
+
+@dataclass(slots=True)
+class Call:
+    """The engine, the session and the time of the turn: all a handler may look at.
+
+    One object a session; the broker sets ``now_ms`` before each command.
+    """
+
+    broker: Broker
+    engine: Engine
+    session: Session
+    now_ms: int = 0
+
+    @property
+    def db(self) -> int:
+        """The database that the session has selected."""
+        return self.session.db
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Run the same command again when one of ``names`` has news.
+
+    After ``timeout_ms`` (`FOREVER_MS` for none), and at once where nothing may block, the
+    reply is ``otherwise``.
+    """
+
+    names: tuple[bytes, ...]
+    timeout_ms: int
+    otherwise: Reply

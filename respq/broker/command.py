@@ -1,0 +1,540 @@
+"""Commands declared by their Python signature.
+
+The parameters of a handler after ``call`` are the arguments of the command, each
+``Annotated`` with an `Arg`:
+
+    positional        an argument, in order; optional if its default is None, or where others
+                      that must be given follow (``AUTH [username] password``) by its `Arg`
+    *names            one argument or more; as many as a ``counts`` argument before it says,
+                      else as far as ``matches`` holds, else all that is left
+    keyword-only      an option, in any order after the arguments: ``TOKEN value …``;
+                      a bool is a bare token, ``words`` is one of several bare tokens; an
+                      `ArgGroup` stands for many options that the handler gets as one value
+
+From the signature come the parser, the arity, the key positions, what COMMAND and
+redis-cli show, and the facts block of the command's page. A name of two words
+(``QUEUE CREATE``) is a subcommand of a container.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Flag, auto
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+
+from respq.config import ARGUMENTS_MAX
+from respq.errors import SyntaxFault
+from respq.resp.replies import Reply, Simple
+
+if TYPE_CHECKING:
+    from respq.broker.call import Call
+
+NO_OPTIONS: dict[str, Any] = {}
+Requests = list[list[bytes]]
+Bound = tuple[list[Any], dict[str, Any]]
+"""The positional and keyword arguments of a handler."""
+
+
+class Flags(Flag):
+    """What a command does, and when it may run."""
+
+    WRITE = auto()
+    READONLY = auto()
+    DENYOOM = auto()
+    """Makes the state grow."""
+    BLOCKING = auto()
+    FAST = auto()
+    ADMIN = auto()
+    NO_AUTH = auto()
+    """Runs before AUTH."""
+    LOADING = auto()
+    """Runs while the journal is being replayed."""
+    STATELESS = auto()
+    """Reads nothing that a commit could change: its reply need not wait for one."""
+    NO_MULTI = auto()
+    """Runs at once between MULTI and EXEC, instead of being queued."""
+    REFUSED_IN_MULTI = auto()
+    """Has no place in a transaction; Redis calls this no_multi."""
+    DRAIN = auto()
+    """Still runs while the server drains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """How one argument or option is read from bytes, and how it is shown."""
+
+    read: Callable[..., Any]
+    """From as many byte strings as ``values`` names; raises `RespqError`."""
+    kind: str = "string"
+    """Type in COMMAND DOCS: key, string, integer, double, unix-time, pattern."""
+    values: tuple[str, ...] = ()
+    """How the values are shown; () takes the parameter's name."""
+    token: bytes = b""
+    words: tuple[bytes, ...] = ()
+    parts: tuple[Arg, ...] = ()
+    """Options that may only follow right after this one; ``read`` gets a dict of them last."""
+    excludes: str = ""
+    """Options that share this word exclude one another."""
+    is_key: bool = False
+    optional: bool = False
+    """Of a variadic: there may be none. Of an argument: it is None when the request has
+    only words enough for those that must be given; a default of None says the same."""
+    many: bool = False
+    """Of an option: all words that are left are its values."""
+    counts: bool = False
+    matches: Callable[[bytes], bool] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the bytes are the value."""
+        return self.read is bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ArgGroup:
+    """Options that several commands share: ``make`` gets those that were given by keyword."""
+
+    make: Callable[..., Any]
+    args: Mapping[str, Arg]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A keyword-only parameter, or one option of an `ArgGroup`."""
+
+    parameter: str
+    arg: Arg
+    is_flag: bool = False
+    is_required: bool = False
+    group: str = ""
+    make: Callable[..., Any] | None = None
+
+
+@dataclass(slots=True)
+class Command:
+    """One command: its name, its facts, and the function that carries it out."""
+
+    name: str
+    group: str
+    since: str
+    flags: Flags
+    handler: Callable[..., Any]
+    summary: str
+    arguments: tuple[tuple[str, Arg], ...]
+    variadic: tuple[str, Arg] | None
+    options: tuple[Option, ...]
+    categories: tuple[str, ...] = ()
+    """ACL categories besides those that the flags and the group say."""
+    calls: int = 0
+    """How often it ran."""
+    failures: int = 0
+    """How often it was refused."""
+    arity: int = field(init=False)
+    """Number of words with the name; negative means at least, as in COMMAND INFO."""
+    required_count: int = field(init=False)
+    run: Callable[..., list[Any]] | None = None
+    """Carries out a run of plain requests for one queue at once; see `CommandTable.run`."""
+    words_count: int = field(init=False)
+    stateless: bool = field(init=False)
+    _words_max: int = field(init=False)
+    _tokens: dict[bytes, Option] = field(init=False)
+    plain_length: int = field(init=False)
+    """Of a request whose words are the arguments as they are; -1 if there is none such."""
+    _takes_all: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.words_count = len(self.name.split())
+        self.required_count = sum(not arg.optional for _, arg in self.arguments)
+        self.stateless = Flags.STATELESS in self.flags
+        self._tokens = {}
+        for option in self.options:
+            for token in option.arg.words or (option.arg.token,):
+                self._tokens[token] = option
+        plain = all(arg.is_plain for _, arg in self.arguments)
+        fixed = plain and self.variadic is None and self.required_count == len(self.arguments)
+        self.plain_length = self.words_count + len(self.arguments) if fixed else -1
+        if any(option.is_required for option in self.options):
+            self.plain_length = -1
+        variadic = self.variadic
+        self._takes_all = (
+            plain
+            and variadic is not None
+            and variadic[1].is_plain
+            and not self.options
+            and not any(arg.counts for _, arg in self.arguments)
+        )
+        self.arity = self._arity()
+        ends = self.variadic is None and not self.options
+        self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
+
+    @property
+    def full_name(self) -> str:
+        """The name as COMMAND and the errors show it: ``queue|create``."""
+        return self.name.lower().replace(" ", "|")
+
+    def check_arity(self, request: list[bytes]) -> None:
+        """Raise `SyntaxFault` if the request has too few or too many words, as Redis would."""
+        if not abs(self.arity) <= len(request) <= self._words_max:
+            raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
+
+    @property
+    def run_length(self) -> int:
+        """Number of words of a request that may be part of a run."""
+        return 1 + len(self.arguments) + (self.variadic is not None)
+
+    def bind(self, request: list[bytes]) -> Bound:
+        """Read a request into the handler's positional and keyword arguments.
+
+        Raises:
+            RespqError: `SyntaxFault`, or what an argument's ``read`` raises.
+        """
+        length = len(request)
+        if length == self.plain_length:
+            return request[self.words_count :], NO_OPTIONS
+        if self._takes_all and length > self.words_count + len(self.arguments):
+            return request[self.words_count :], NO_OPTIONS
+        return self._bind(request)
+
+    def key_positions(self, request: list[bytes]) -> list[int]:
+        """Return where the keys of a request stand; it need not be valid beyond its arity.
+
+        Where a number of keys is given that cannot be true, there are none.
+        """
+        positions: list[int] = []
+        place = self.words_count
+        count = None
+        for _, arg in self.arguments:
+            if place >= len(request):
+                return positions
+            if arg.is_key:
+                positions.append(place)
+            if arg.counts:
+                digits = request[place]
+                count = int(digits) if digits.isdigit() and len(digits) < 10 else 0
+            place += 1
+        if self.variadic is not None and self.variadic[1].is_key:
+            end = len(request) if count is None else place + count
+            positions += range(place, end) if end <= len(request) else ()
+        return positions
+
+    def _arity(self) -> int:
+        required = sum(
+            1 + (len(option.arg.values) or 1) * (not option.is_flag)
+            for option in self.options
+            if option.is_required
+        )
+        variadic = self.variadic is not None and not self.variadic[1].optional
+        least = self.words_count + self.required_count + variadic + required
+        exact = (
+            self.required_count == len(self.arguments)
+            and self.variadic is None
+            and not self.options
+        )
+        return least if exact else -least
+
+    def _bind(self, request: list[bytes]) -> Bound:
+        self.check_arity(request)
+        place = self.words_count
+        values: list[Any] = []
+        count = None
+        spare = len(request) - abs(self.arity)
+        for _, arg in self.arguments:
+            if arg.optional:
+                if spare <= 0 or request[place].upper() in self._tokens:
+                    values.append(None)
+                    continue
+                spare -= 1
+            value = arg.read(request[place])
+            place += 1
+            if arg.counts:
+                count = value
+                if value > len(request) - place:
+                    raise SyntaxFault(
+                        f"{value} arguments should follow, but there are {len(request) - place}"
+                    )
+            values.append(value)
+        if self.variadic is not None:
+            end = self._variadic_end(request, place, count)
+            values += map(self.variadic[1].read, request[place:end])
+            place = end
+        return values, self._bind_options(request, place)
+
+    def _variadic_end(self, request: list[bytes], place: int, count: int | None) -> int:
+        assert self.variadic is not None
+        if count is not None:
+            return place + count
+        matches = self.variadic[1].matches
+        end = place
+        while end < len(request) and (matches is None or matches(request[end])):
+            end += 1
+        if end == place and not self.variadic[1].optional:
+            raise SyntaxFault(near(request[place]))
+        return end
+
+    def _bind_options(self, request: list[bytes], place: int) -> dict[str, Any]:
+        named: dict[str, Any] = {}
+        excluded: set[str] = set()
+        while place < len(request):
+            token = request[place].upper()
+            option = self._tokens.get(token)
+            if option is None or option.parameter in named or option.arg.excludes in excluded:
+                raise SyntaxFault(near(request[place]))
+            arg = option.arg
+            if arg.excludes:
+                excluded.add(arg.excludes)
+            if arg.words or option.is_flag:
+                named[option.parameter] = token if arg.words else True
+                place += 1
+            else:
+                named[option.parameter], place = _read_option(arg, request, place)
+        for option in self.options:
+            if option.is_required and option.parameter not in named:
+                raise SyntaxFault(f"syntax error: {option.arg.token.decode()} is missing")
+        return self._gather_groups(named)
+
+    def _gather_groups(self, named: dict[str, Any]) -> dict[str, Any]:
+        gathered: dict[str, Any] = {}
+        for option in self.options:
+            if option.parameter not in named:
+                continue
+            if option.make is None:
+                gathered[option.parameter] = named[option.parameter]
+            elif option.group not in gathered:
+                members = (o.parameter for o in self.options if o.group == option.group)
+                given = {name: named[name] for name in members if name in named}
+                gathered[option.group] = option.make(**given)
+        return gathered
+
+    @property
+    def syntax(self) -> str:
+        """The line that stands at the head of the command's page."""
+        parts = [self.name]
+        for name, arg in self.arguments:
+            shown = (arg.values or (name,))[0]
+            parts.append(f"[{shown}]" if arg.optional else shown)
+        if self.variadic is not None:
+            name = (self.variadic[1].values or (self.variadic[0],))[0]
+            parts += [f"[{name} ...]"] if self.variadic[1].optional else [name, f"[{name} ...]"]
+        for shown, required in self._shown_options():
+            parts.append(shown if required else f"[{shown}]")
+        return " ".join(parts)
+
+    def _shown_options(self) -> Iterator[tuple[str, bool]]:
+        groups: dict[str, list[Option]] = {}
+        for option in self.options:
+            groups.setdefault(option.arg.excludes or option.parameter, []).append(option)
+        for options in groups.values():
+            text = " | ".join(_shown(option.arg, option.is_flag) for option in options)
+            yield text, all(option.is_required for option in options)
+
+
+@dataclass(slots=True)
+class Container:
+    """A command that is the first word of others; some, as COMMAND, do something alone too."""
+
+    name: str
+    group: str
+    since: str
+    categories: tuple[str, ...] = ()
+    """ACL categories of HELP, besides its group's."""
+    bare: Command | None = None
+    subcommands: dict[bytes, Command] = field(default_factory=dict)
+    help: Command = field(init=False)
+    """Answers HELP; not one of the subcommands, because no page has to promise it."""
+
+    def __post_init__(self) -> None:
+        self.help = Command(
+            f"{self.name} HELP",
+            self.group,
+            self.since,
+            Flags.LOADING | Flags.STATELESS | Flags.DRAIN,
+            self._show_help,
+            "Show what the subcommands do",
+            arguments=(),
+            variadic=None,
+            options=(),
+            categories=self.categories,
+        )
+
+    def find(self, word: bytes) -> Command | None:
+        """Return the subcommand of that upper-case name."""
+        return self.help if word == b"HELP" else self.subcommands.get(word)
+
+    def _show_help(self, _: Call) -> Reply:
+        """Return the lines of ``X HELP``, made as Redis makes them."""
+        lines = [f"{self.name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+        if self.bare is not None:
+            lines += ["(no subcommand)", f"    {self.bare.summary}."]
+        for command in (*self.subcommands.values(), self.help):
+            lines += [command.syntax.removeprefix(f"{self.name} "), f"    {command.summary}."]
+        return [Simple(line.encode()) for line in lines]
+
+
+class CommandTable:
+    """Every command by its upper-case name; containers hold their subcommands."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, Command | Container] = {}
+
+    def command(
+        self,
+        name: str,
+        *,
+        group: str,
+        since: str,
+        flags: Flags,
+        categories: tuple[str, ...] = (),
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare the decorated function as the handler of ``name``."""
+
+        def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
+            self.add(_declared(name, group, since, flags, categories, handler))
+            return handler
+
+        return declare
+
+    def run(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare the decorated function as a faster way to do ``name`` many times.
+
+        It gets the call, the key and a run of requests with the same name and key and no
+        options, and returns a reply for each: what the handler would have returned, one by
+        one, on a queue that exists and that nobody waits for. If it raises a `RespqError`
+        before it emitted anything, the requests are handled one by one instead.
+        """
+
+        def declare(run: Callable[..., Any]) -> Callable[..., Any]:
+            command = self.entries[name.encode()]
+            assert isinstance(command, Command), name
+            command.run = run
+            return run
+
+        return declare
+
+    def add(self, command: Command) -> None:
+        """Add a command, to its container if its name has two words."""
+        first, _, second = command.name.encode().partition(b" ")
+        entry = self.entries.get(first)
+        if not second and entry is None:
+            self.entries[first] = command
+            return
+        if not isinstance(entry, Container):
+            categories = command.categories
+            entry = Container(first.decode(), command.group, command.since, categories, entry)
+            self.entries[first] = entry
+        if not second:
+            assert entry.bare is None, command.name
+            entry.bare = command
+            return
+        assert second not in entry.subcommands, command.name
+        entry.subcommands[second] = command
+
+    def merge(self, other: CommandTable) -> None:
+        """Add every command of another table; each table counts its own calls."""
+        for command in other:
+            self.add(replace(command, calls=0, failures=0))
+
+    def __iter__(self) -> Iterator[Command]:
+        """Yield every command, subcommands included."""
+        for entry in self.entries.values():
+            if isinstance(entry, Command):
+                yield entry
+                continue
+            if entry.bare is not None:
+                yield entry.bare
+            yield from entry.subcommands.values()
+
+
+def near(word: bytes) -> str:
+    """Return the text of a syntax error at ``word``."""
+    text = word[:64].decode("ascii", "backslashreplace")
+    return f"syntax error near '{text}'"
+
+
+def _read_option(arg: Arg, request: list[bytes], place: int) -> tuple[Any, int]:
+    """Read the option whose token stands at ``place``; return its value and the next place."""
+    count = len(request) - place - 1 if arg.many else len(arg.values) or 1
+    raw = request[place + 1 : place + 1 + count]
+    if not raw or len(raw) < count:
+        raise SyntaxFault(f"{near(request[place])}: {_shown(arg, False)}")
+    place += 1 + count
+    if not arg.parts:
+        return arg.read(*raw), place
+    parts: dict[bytes, Any] = {}
+    known = {part.token: part for part in arg.parts}
+    while place < len(request):
+        token = request[place].upper()
+        if token not in known or token in parts:
+            break
+        parts[token], place = _read_option(known[token], request, place)
+    return arg.read(*raw, parts), place
+
+
+def _shown(arg: Arg, is_flag: bool) -> str:
+    if arg.words:
+        return " | ".join(word.decode() for word in arg.words)
+    token = arg.token.decode()
+    if is_flag:
+        return token
+    parts = "".join(f" [{_shown(part, False)}]" for part in arg.parts)
+    values = " ".join(arg.values)
+    return f"{token} {values}{parts}" + (f" [{values} ...]" if arg.many else "")
+
+
+def _declared(
+    name: str,
+    group: str,
+    since: str,
+    flags: Flags,
+    categories: tuple[str, ...],
+    handler: Callable[..., Any],
+) -> Command:
+    """Read a handler's signature into a `Command`."""
+    arguments: list[tuple[str, Arg]] = []
+    variadic = None
+    options: list[Option] = []
+    # Not the return type: it is recursive, and says nothing about the syntax.
+    annotations = {k: v for k, v in handler.__annotations__.items() if k != "return"}
+    hints = get_type_hints(
+        SimpleNamespace(__annotations__=annotations), handler.__globals__, include_extras=True
+    )
+    parameters = list(inspect.signature(handler).parameters.values())[1:]
+    for parameter in parameters:
+        hint = hints[parameter.name]
+        assert get_origin(hint) is Annotated, f"{name}: {parameter.name} has no Arg"
+        base, arg = get_args(hint)[:2]
+        required = parameter.default is inspect.Parameter.empty
+        if not required and parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            assert parameter.default is None, f"{name}: {parameter.name} is None when left out"
+            arg = replace(arg, optional=True)
+        if isinstance(arg, ArgGroup):
+            options += [
+                Option(field, each, group=parameter.name, make=arg.make)
+                for field, each in arg.args.items()
+            ]
+            continue
+        match parameter.kind:
+            case inspect.Parameter.KEYWORD_ONLY:
+                assert arg.token or arg.words, f"{name}: {parameter.name} has no token"
+                options.append(Option(parameter.name, arg, base is bool, required))
+            case inspect.Parameter.VAR_POSITIONAL:
+                variadic = (parameter.name, arg)
+            case _:
+                arguments.append((parameter.name, arg))
+    return Command(
+        name,
+        group,
+        since,
+        flags,
+        handler,
+        (inspect.getdoc(handler) or "").splitlines()[0].rstrip("."),
+        tuple(arguments),
+        variadic,
+        tuple(options),
+        categories,
+    )
+
+
+Commands = Mapping[bytes, Command | Container]

@@ -1,0 +1,145 @@
+"""What COMMAND INFO and ACL rules say of a command, all of it read off its declaration.
+
+Redis' shapes: ten fields a command, names and key specifications as bulk strings, flags
+and categories as sets of simple strings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from respq.broker.command import Command, Container, Flags
+from respq.resp.replies import Reply, SetOf, Simple
+
+_FLAG_WORDS = (
+    (Flags.WRITE, b"write"),
+    (Flags.READONLY, b"readonly"),
+    (Flags.DENYOOM, b"denyoom"),
+    (Flags.ADMIN, b"admin"),
+    (Flags.BLOCKING, b"blocking"),
+    (Flags.LOADING, b"loading"),
+    (Flags.FAST, b"fast"),
+    (Flags.NO_AUTH, b"no_auth"),
+    (Flags.REFUSED_IN_MULTI, b"no_multi"),
+)
+_FLAG_CATEGORIES = (
+    (Flags.WRITE, "write"),
+    (Flags.READONLY, "read"),
+    (Flags.ADMIN, "admin"),
+    (Flags.ADMIN, "dangerous"),
+    (Flags.BLOCKING, "blocking"),
+)
+_GROUP_CATEGORIES = {
+    "connection": "connection",
+    "keys": "keyspace",
+    "queue": "queue",
+    "schedule": "schedule",
+    "transactions": "transaction",
+}
+_SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """Where keys stand: one at ``index``, all from there on, or as many as ``index`` says."""
+
+    index: int
+    to_the_end: bool = False
+    first_after: int = 0
+    """How far behind the number of keys the first one stands; 0 if there is no number."""
+
+    def reply(self, flags: list[bytes]) -> Reply:
+        """Return the specification as COMMAND INFO shows it."""
+        if self.first_after:
+            spec = {b"keynumidx": 0, b"firstkey": self.first_after, b"keystep": 1}
+            find: Reply = {b"type": b"keynum", b"spec": spec}
+        else:
+            spec = {b"lastkey": -1 if self.to_the_end else 0, b"keystep": 1, b"limit": 0}
+            find = {b"type": b"range", b"spec": spec}
+        return {
+            b"flags": word_set(flags),
+            b"begin_search": {b"type": b"index", b"spec": {b"index": self.index}},
+            b"find_keys": find,
+        }
+
+
+def key_specs(command: Command) -> list[KeySpec]:
+    """Return where the keys of a command stand."""
+    specs = []
+    place = command.words_count
+    count_place = 0
+    for _, arg in command.arguments:
+        if arg.is_key:
+            specs.append(KeySpec(place))
+        if arg.counts:
+            count_place = place
+        place += 1
+    if command.variadic is not None and command.variadic[1].is_key:
+        counted = KeySpec(count_place, first_after=place - count_place)
+        specs.append(counted if count_place else KeySpec(place, to_the_end=True))
+    return specs
+
+
+def flag_words(command: Command) -> list[bytes]:
+    """Return Redis' words for the flags of a command."""
+    words = [word for flag, word in _FLAG_WORDS if flag in command.flags]
+    if any(spec.first_after for spec in key_specs(command)):
+        words.append(b"movablekeys")
+    return words
+
+
+def acl_categories(command: Command | Container) -> list[str]:
+    """Return the ACL categories of a command, without the ``@``."""
+    if isinstance(command, Container):
+        return [_SLOW] if command.bare is None else acl_categories(command.bare)
+    categories = [_GROUP_CATEGORIES[command.group]] if command.group in _GROUP_CATEGORIES else []
+    categories += [word for flag, word in _FLAG_CATEGORIES if flag in command.flags]
+    categories.append("fast" if Flags.FAST in command.flags else _SLOW)
+    return categories + [word for word in command.categories if word not in categories]
+
+
+def information(entry: Command | Container) -> Reply:
+    """Return what COMMAND INFO says of a command or a container."""
+    command = entry.bare if isinstance(entry, Container) else entry
+    subcommands: list[Reply] = SetOf()  # Redis: an empty set, but an array where there are some.
+    if isinstance(entry, Container):
+        subcommands = [information(each) for each in (*entry.subcommands.values(), entry.help)]
+    categories = word_set([f"@{word}".encode() for word in acl_categories(entry)])
+    if command is None:
+        name = entry.name.lower().encode()
+        return [name, -2, word_set([]), 0, 0, 0, categories, word_set([]), SetOf([]), subcommands]
+    specs = key_specs(command)
+    return [
+        command.full_name.encode(),
+        -command.words_count if isinstance(entry, Container) else command.arity,
+        word_set(flag_words(command)),
+        *_legacy_range(specs),
+        categories,
+        word_set([]),
+        SetOf([spec.reply(_access_words(command)) for spec in specs]),
+        subcommands,
+    ]
+
+
+def word_set(words: list[bytes]) -> SetOf:
+    """Return words as a set of simple strings, in their order."""
+    return SetOf([Simple(word) for word in words])
+
+
+def _legacy_range(specs: list[KeySpec]) -> tuple[int, int, int]:
+    """Return first key, last key and step, which know nothing of numbers of keys."""
+    ranges = [spec for spec in specs if not spec.first_after]
+    if not ranges:
+        return 0, 0, 0
+    return ranges[0].index, -1 if ranges[-1].to_the_end else ranges[-1].index, 1
+
+
+def _access_words(command: Command) -> list[bytes]:
+    """Return what a command does with its keys, in the words of key specifications."""
+    if Flags.WRITE not in command.flags:
+        return [b"RO", b"access"]
+    if Flags.DENYOOM in command.flags:
+        return [b"RW", b"insert"]
+    if Flags.BLOCKING in command.flags:
+        return [b"RW", b"access", b"delete"]
+    return [b"RW", b"update"]

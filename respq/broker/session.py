@@ -1,0 +1,119 @@
+"""One client as the broker sees it: no socket, only what it has said so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from respq.broker.call import Call
+from respq.engine.jobs.job import Job
+
+if TYPE_CHECKING:
+    from respq.broker.broker import Broker
+    from respq.broker.command import Command
+    from respq.broker.waiters import Waiter
+
+Pop = tuple[Job, int]
+"""A job that was handed out and the fence of that delivery, 0 without a lease."""
+
+
+def nothing_buffered() -> tuple[int, int]:
+    """Return the sizes of buffers that are empty, or that nobody tells."""
+    return 0, 0
+
+
+class Session:
+    """The state of one connection."""
+
+    __slots__ = (
+        "address",
+        "authenticated",
+        "buffered",
+        "call",
+        "closing",
+        "command",
+        "created_ms",
+        "db",
+        "fd",
+        "guarded",
+        "id",
+        "killed",
+        "library",
+        "library_version",
+        "local_address",
+        "name",
+        "no_evict",
+        "pops",
+        "protocol",
+        "queued",
+        "queued_bytes",
+        "tainted",
+        "waiter",
+    )
+
+    def __init__(
+        self,
+        broker: Broker,
+        session_id: int,
+        *,
+        address: str = "",
+        local_address: str = "",
+        created_ms: int = 0,
+        authenticated: bool = True,
+        fd: int = -1,
+        buffered: Callable[[], tuple[int, int]] = nothing_buffered,
+    ) -> None:
+        self.id = session_id
+        self.address = address
+        self.local_address = local_address
+        self.created_ms = created_ms
+        self.fd = fd
+        self.buffered = buffered
+        """Tells how many bytes of requests are unread and of replies unsent, for CLIENT LIST."""
+        self.library = b""
+        self.library_version = b""
+        self.waiter: Waiter | None = None
+        """The wait that it is blocked in."""
+        self.pops: list[Pop] = []
+        """Handed out in replies that have not gone to the transport yet."""
+        self.closing = False
+        """The connection ends after the replies so far."""
+        self.killed = False
+        """The connection ends now, whatever is left to be sent, the reply to this one too."""
+        self.command: Command | None = None
+        """The last one it ran."""
+        self.call = Call(broker, broker.engine, self, created_ms)
+        self.start_over(authenticated=authenticated)
+
+    def start_over(self, *, authenticated: bool) -> None:
+        """Return to the state of a new connection, as RESET does."""
+        self.protocol = 2
+        self.db = 0
+        self.name = b""
+        self.no_evict = False
+        self.authenticated = authenticated
+        self.end_transaction()
+
+    def begin_transaction(self) -> None:
+        """Queue commands from now on."""
+        self.queued: list[list[bytes]] | None = []
+        self.queued_bytes = 0
+        self.tainted = False
+        self.guarded = True
+
+    def end_transaction(self) -> None:
+        """Run commands at once from now on."""
+        self.queued = None
+        self.queued_bytes = 0
+        self.tainted = False
+        self.guarded = not self.authenticated
+
+    def authenticate(self) -> None:
+        """Remember that the password was right."""
+        self.authenticated = True
+        self.guarded = self.queued is not None
+
+    def take_pops(self) -> list[Pop]:
+        """Hand over the pops whose replies are about to be held, and begin anew."""
+        pops, self.pops = self.pops, []
+        return pops

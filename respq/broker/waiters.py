@@ -1,0 +1,92 @@
+"""Clients that wait, by what they wait for: first come, first served.
+
+    names       (db, name) -> waiters in order of arrival
+    deadlines   on the same kind of index as everything that is due
+
+`names` is what the engine looks at to know whether a job that becomes ready is news to
+anybody.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from respq.broker.call import FOREVER_MS, Wait
+from respq.broker.command import Bound, Command
+from respq.broker.session import Session
+from respq.engine.timers import Timers
+
+Name = tuple[int, bytes]
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """One client in one blocking command."""
+
+    session: Session
+    command: Command
+    bound: Bound
+    names: tuple[Name, ...]
+    otherwise: Any
+    deadline_ms: int
+    """0 for none."""
+    since_ms: int
+    number: int
+
+
+class Waiters:
+    """All clients that wait."""
+
+    def __init__(self) -> None:
+        self.names: dict[Name, OrderedDict[int, Waiter]] = {}
+        self.deadlines: Timers[Waiter] = Timers()
+        self.count = 0
+        self._next_number = 1
+
+    def add(
+        self,
+        session: Session,
+        command: Command,
+        bound: Bound,
+        wait: Wait,
+        now_ms: int,
+    ) -> None:
+        """Have a client wait behind those that are waiting already."""
+        waiter = Waiter(
+            session,
+            command,
+            bound,
+            tuple((session.db, name) for name in dict.fromkeys(wait.names)),
+            wait.otherwise,
+            0 if wait.timeout_ms == FOREVER_MS else now_ms + wait.timeout_ms,
+            now_ms,
+            self._next_number,
+        )
+        self._next_number += 1
+        self.count += 1
+        session.waiter = waiter
+        for name in waiter.names:
+            self.names.setdefault(name, OrderedDict())[waiter.number] = waiter
+        if waiter.deadline_ms:
+            self.deadlines.add(waiter.deadline_ms, waiter.number, waiter)
+
+    def remove(self, waiter: Waiter) -> None:
+        """Forget a waiter; its client waits no more."""
+        waiter.session.waiter = None
+        self.count -= 1
+        for name in waiter.names:
+            line = self.names[name]
+            del line[waiter.number]
+            if not line:
+                del self.names[name]
+        if waiter.deadline_ms:
+            self.deadlines.remove(waiter.deadline_ms, waiter.number)
+
+    def first(self, name: Name, *, besides: set[int]) -> Waiter | None:
+        """Return the longest waiting client for ``name`` whose number is not in ``besides``."""
+        for waiter in self.names.get(name, {}).values():
+            if waiter.number not in besides:
+                return waiter
+        return None

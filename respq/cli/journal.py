@@ -1,0 +1,92 @@
+"""``respq journal``: looks into a journal that no server is using, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from respq.cli.settings import given
+from respq.errors import StartRefused
+
+if TYPE_CHECKING:
+    from respq.journal.verify import Report
+
+# The journal's modules are imported where they are used: `respq health` runs every few
+# seconds and should not load them.
+
+
+@click.group()
+def journal() -> None:
+    """Look into a journal; its server must be stopped."""
+
+
+def _data_dir(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--data-dir",
+        metavar="DIR",
+        help="directory of the journal  [default: where `serve` would have it]",
+    )(command)
+
+
+@journal.command("verify")
+@_data_dir
+def verify_journal(data_dir: str | None) -> None:
+    """Check every batch; exit with 1 if a server would not start on the journal."""
+    from respq.journal.verify import verify
+
+    try:
+        report = verify(_directory(data_dir))
+    except StartRefused as refusal:
+        raise click.ClickException(str(refusal)) from None
+    for line in _report_lines(report):
+        click.echo(line)
+    if not report.is_whole:
+        raise SystemExit(1)
+
+
+def _report_lines(report: Report) -> Iterator[str]:
+    yield f"journal in {report.path}"
+    for each in report.segments:
+        held = f"positions {each.first} to {each.last}" if each.batches else "empty"
+        yield (
+            f"{each.name}  {held}  batches {each.batches}  bytes {each.blob_bytes}  "
+            f"file {each.file_bytes}"
+        )
+        for fault in each.faults:
+            yield f"  broken at position {fault.position}: {fault.reason}"
+    if report.tail is not None:
+        yield f"tail  position {report.tail.position}"
+    if report.tail_fault is not None:
+        yield f"  broken at position {report.tail_fault.position}: {report.tail_fault.reason}"
+    for note in report.notes:
+        yield f"note: {note}"
+    yield "whole" if report.is_whole else "broken: a server will not start on it"
+
+
+@journal.command("dump")
+@_data_dir
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+@click.option("--from", "start", metavar="POSITION", type=click.IntRange(1), default=1)
+def dump_journal(data_dir: str | None, as_json: bool, start: int) -> None:
+    """Show batches and their records, a line each.
+
+    Long values are cut in the text, whole in JSON. Bytes that are not UTF-8 are
+    {"base64": ...} there.
+    """
+    from respq.cli.dump import UnreadableBatch, dump
+    from respq.journal.reader import ReadOnlyJournal
+
+    try:
+        with closing(ReadOnlyJournal(_directory(data_dir))) as journal:
+            for line in dump(journal.read(start), as_json=as_json):
+                click.echo(line)
+    except (StartRefused, UnreadableBatch) as fault:
+        raise click.ClickException(str(fault)) from None
+
+
+def _directory(data_dir: str | None) -> str:
+    return data_dir or str(given("data_dir", os.environ))

@@ -1,0 +1,189 @@
+"""Settings and limits: the one table of each.
+
+A setting is a field of `Settings`; its metadata carry the unit and the sentence that
+`respq serve --help`, CONFIG GET and docs/operations.md show. Precedence is flags, then
+``RESPQ_*`` environment, then ``respq.toml``, then the default here. This module is pure:
+the command line reads the environment and the file and passes them in.
+
+A limit below is a bound that no one has needed to change yet: each names its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from respq.errors import BadSetting
+
+KIB = 1024
+MIB = 1024 * KIB
+
+REDIS_VERSION = "7.2.4"
+"""What HELLO and INFO say: below 7.0 Sidekiq refuses, from 7.4 on Huey sends HEXPIRE."""
+DATABASES = 16
+"""Redis' default; SELECT beyond it gets Redis' error."""
+NAME_BYTES_MAX = 255
+"""Queue, schedule, consumer and client-chosen id: a name is for people and labels."""
+CLIENT_NAME_BYTES_MAX = 4 * KIB
+"""CLIENT SETNAME and SETINFO: Redis has no limit, but CLIENT LIST shows every one of them."""
+COUNT_MAX = 10_000
+"""Jobs of one pop, payloads of one push: bounds the time of one command."""
+ERROR_BYTES_MAX = 4 * KIB
+"""Of an ERROR text: longer ones are cut, because a nack must not fail for its traceback."""
+ARGUMENTS_MAX = 1_048_576
+"""Elements of one request, as Redis."""
+INLINE_BYTES_MAX = 64 * KIB
+"""An inline command or a header line, as Redis."""
+UNAUTHENTICATED_ARGUMENTS_MAX = 10
+"""Before AUTH, as Redis: a stranger cannot make the server allocate."""
+UNAUTHENTICATED_BULK_BYTES_MAX = 16 * KIB
+"""Before AUTH, as Redis."""
+BULK_BYTES_MAX = 512 * MIB
+"""A declared bulk above it is no mistake but an attack: the connection is closed."""
+TRANSACTION_BYTES_MAX = 64 * MIB
+"""Of one transaction in the journal; over it the command is refused before it starts."""
+QUEUED_COMMANDS_MAX = 100_000
+"""Between MULTI and EXEC."""
+ANSWER_WINDOW_MS = 600_000
+"""How long a repeated ID or IDMP gets its first answer."""
+ANSWERS_MAX = 100_000
+"""Answers kept for one queue; the oldest go first."""
+IDLE_QUEUE_MS = 24 * 3_600_000
+"""An empty queue that was never configured disappears after this long."""
+RESTART_LEASE_MS = 30_000
+"""A lease that ended while the server was down lives on for at most this long at start."""
+DURATION_MS_MAX = 100 * 365 * 86_400_000
+"""A hundred years: any longer is a unit mistaken."""
+SCHEDULES_MAX = 100_000
+"""Schedules of one queue."""
+DUE_SLICE = 1_000
+"""Due transitions emitted before a turn's first command: one slice stays under 10 ms."""
+FREE_SLICE = 2_000
+"""Purged jobs freed in one turn."""
+TURN_COMMANDS_MAX = 1_000
+"""Commands of one connection in one turn: a long pipeline yields to the others."""
+TURNS_HELD_MAX = 64
+"""Turns of one connection whose replies wait for the disk: beyond, it is not read."""
+LABELLED_QUEUES_MAX = 1_000
+"""Queues with time series of their own: each costs a monitoring system sixteen."""
+SCRAPE_SLICE = 100
+"""Queues read for the metrics in one turn: one slice stays under 1 ms."""
+
+_SIZES = {
+    "": 1,
+    "b": 1,
+    "kb": KIB,
+    "kib": KIB,
+    "mb": MIB,
+    "mib": MIB,
+    "gb": KIB * MIB,
+    "gib": KIB * MIB,
+}
+_DURATIONS = {"": 1, "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _setting(default: Any, doc: str, *, unit: str = "", choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"doc": doc, "unit": unit, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set when the server starts."""
+
+    host: str = _setting("127.0.0.1", "address to listen on for RESP")
+    port: int = _setting(6479, "port for RESP; 0 takes a free one", unit="port")
+    unix_socket: str = _setting("", "path of a Unix socket to listen on as well")
+    http: bool = _setting(True, "serve health and metrics over HTTP")
+    http_host: str = _setting("127.0.0.1", "address to listen on for HTTP")
+    http_port: int = _setting(8479, "port for HTTP; 0 takes a free one", unit="port")
+    data_dir: str = _setting("respq-data", "directory of the journal")
+    memory: bool = _setting(False, "keep no journal: everything is lost when the process ends")
+    fsync: str = _setting(
+        "always", "when a commit is on the disk", choices=("always", "everysec", "no")
+    )
+    password: str = _setting("", "what clients must give by AUTH or HELLO; empty asks for none")
+    protected_mode: bool = _setting(True, "refuse to listen beyond this machine without a password")
+    maxclients: int = _setting(10_000, "connections at once")
+    payload_bytes_max: int = _setting(16 * MIB, "largest payload of a job", unit="bytes")
+    query_buffer_bytes_max: int = _setting(
+        64 * MIB, "largest request, and what one connection may have unread", unit="bytes"
+    )
+    output_buffer_bytes_max: int = _setting(
+        64 * MIB, "replies held for one connection that does not read them", unit="bytes"
+    )
+    uncommitted_bytes_max: int = _setting(
+        64 * MIB, "executed but uncommitted bytes; beyond, sockets are not read", unit="bytes"
+    )
+    batch_bytes_max: int = _setting(256 * KIB, "size at which a batch is closed", unit="bytes")
+    segment_bytes: int = _setting(
+        64 * MIB, "size at which a journal segment is closed", unit="bytes"
+    )
+    idle_timeout_ms: int = _setting(
+        0, "close a connection that is silent this long; 0 never", unit="ms"
+    )
+    drain_ms: int = _setting(10_000, "how long SIGTERM waits for acks of leased jobs", unit="ms")
+    log_level: str = _setting(
+        "info", "least level that is logged", choices=("debug", "info", "warning", "error")
+    )
+    log_format: str = _setting("text", "shape of a log line", choices=("text", "json"))
+
+    @classmethod
+    def resolve(cls, *sources: Mapping[str, Any]) -> Settings:
+        """Build settings from mappings of name to value or text, the first source winning.
+
+        Raises:
+            BadSetting: for an unknown name or a value that the setting cannot take.
+        """
+        chosen: dict[str, Any] = {}
+        table = {each.name: each for each in fields(cls)}
+        for source in sources:
+            for name, value in source.items():
+                if name not in table:
+                    raise BadSetting(f"unknown setting '{name}'")
+                if name not in chosen:
+                    chosen[name] = read_setting(name, value)
+        settings = cls(**chosen)
+        settings.refuse_contradictions()
+        return settings
+
+    def refuse_contradictions(self) -> None:
+        """Raise `BadSetting` for values that are fine alone but not together."""
+        hosts = (self.host, self.http_host) if self.http else (self.host,)
+        exposed = [host for host in hosts if host not in ("127.0.0.1", "::1", "localhost")]
+        if exposed and self.protected_mode and not self.password:
+            raise BadSetting(
+                f"listening on {exposed[0]} without a password would open the server to everyone: "
+                "set a password (RESPQ_PASSWORD) or pass --no-protected-mode"
+            )
+        if self.payload_bytes_max > self.query_buffer_bytes_max:
+            raise BadSetting(
+                f"payload_bytes_max {self.payload_bytes_max} is larger than "
+                f"query_buffer_bytes_max {self.query_buffer_bytes_max}: raise the latter"
+            )
+
+
+def read_setting(name: str, value: Any) -> Any:
+    """Return ``value``, or the text of it, as the type of the setting ``name``."""
+    spec = next(each for each in fields(Settings) if each.name == name)
+    unit, choices = spec.metadata["unit"], spec.metadata["choices"]
+    text = str(value).strip()
+    if isinstance(spec.default, bool):
+        if text.lower() in ("1", "true", "yes", "on"):
+            return True
+        if text.lower() in ("0", "false", "no", "off"):
+            return False
+        raise BadSetting(f"{name} is yes or no, not '{text}'")
+    if isinstance(spec.default, int):
+        scales = {"ms": _DURATIONS, "bytes": _SIZES}.get(unit, {"": 1})
+        match = re.fullmatch(r"(\d+)\s*([a-z]*)", text.lower())
+        if match is None or match[2] not in scales:
+            raise BadSetting(f"{name} is a number{' of ' + unit if unit else ''}, not '{text}'")
+        number = int(match[1]) * scales[match[2]]
+        if unit == "port" and number > 65_535:
+            raise BadSetting(f"{name} is a port from 0 to 65535, not {number}")
+        return number
+    if choices and text not in choices:
+        raise BadSetting(f"{name} is one of {', '.join(choices)}, not '{text}'")
+    return text

@@ -1,0 +1,78 @@
+"""The invariants that tie the indexes to the objects, for tests and for doubt."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY
+from respq.engine.jobs.queue import Queue
+from respq.engine.state import State
+
+
+def check(state: State) -> None:
+    """Assert every invariant of a live state; O(everything)."""
+    timed: set[tuple[int, int]] = set()
+    for number, queue in state.queues.items():
+        assert queue.number == number < state.next_number
+        assert state.names[queue.db][queue.name] is queue
+        timed |= _check_queue(queue, state)
+    assert sum(map(len, state.names)) == len(state.queues)
+    buried = {
+        (job.timer_ms, job.number)
+        for chunk in state.graveyard
+        for job in chunk.values()
+        if job.timer_ms
+    }
+    assert state.timers.entries() == timed | buried
+    first_ms = min((due_ms for due_ms, _ in timed | buried), default=state.timers.first_ms)
+    assert state.timers.first_ms == first_ms
+    assert {s.number for q in state.queues.values() for s in q.schedules.values()} == set(
+        state.schedules
+    )
+
+
+def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
+    """Assert what holds within a queue; return the timers that it must have."""
+    counts = [0, 0, 0, 0]
+    timed = set()
+    for job in queue:
+        assert queue.job(job.number) is job
+        assert job.queue is queue
+        assert job.number < state.next_number
+        assert job.order < state.next_number
+        assert job.fence < state.next_fence
+        assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED))
+        assert bool(job.receipt) == (job.phase == LEASED)
+        assert (job.trouble is not None and job.trouble.reason > 0) == (job.phase == DEAD)
+        counts[job.phase] += 1
+        if job.timer_ms:
+            timed.add((job.timer_ms, job.number))
+    assert queue.counts == tuple(counts)
+    assert len(queue) == sum(counts)
+    ready = list(queue.ready)
+    assert len(ready) == counts[READY] == queue.ready.count
+    assert all(job.phase == READY for job in ready)
+    if ready:
+        assert queue.ready.first() is ready[0]
+    sign = 1 if queue.settings.min_first else -1
+    for earlier, later in pairwise(ready):
+        if earlier.priority == later.priority:
+            assert earlier.order < later.order
+        else:
+            assert (earlier.priority < later.priority) == (sign > 0)  # type: ignore[operator]
+    assert {r: j.number for r, j in queue.leases.items()} == {
+        j.receipt: j.number for j in queue if j.phase == LEASED
+    }
+    assert list(queue.dead) == [
+        j.number for j in sorted(queue, key=lambda j: j.order) if j.phase == DEAD
+    ]
+    assert queue.ids == {
+        j.options.id: j for j in queue if j.options is not None and j.options.id is not None
+    }
+    for schedule in queue.schedules.values():
+        assert state.schedules[schedule.number] is schedule
+        if schedule.next_ms and not schedule.paused:
+            timed.add((schedule.next_ms, schedule.number))
+    if queue.idle_ms:
+        timed.add((queue.idle_ms, queue.number))
+    return timed

@@ -1,0 +1,92 @@
+"""What every part of the engine stands on: the state, and the one way to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from respq.config import NAME_BYTES_MAX
+from respq.engine.jobs.cron import Zones
+from respq.engine.jobs.queue import Queue
+from respq.engine.records import QueueMade, QueueSettings, Record
+from respq.engine.state import State
+from respq.errors import NoQueue, SyntaxFault, TooBig
+
+DEFAULT_SETTINGS = QueueSettings()
+
+
+class EngineCore:
+    """A state, and the records emitted since they were last taken.
+
+    The engine checks, then emits: a method raises before its first record or not at all.
+    """
+
+    def __init__(self, state: State, zones: Zones) -> None:
+        self.state = state
+        self.zones = zones
+        self.records: list[Record] = []
+        """Emitted and not yet taken, oldest first."""
+        self.sizes: list[int] = []
+        """Transactions of several records: flat pairs of index and length."""
+
+    def emit(self, record: Record) -> None:
+        """Make a fact true and remember it for the journal."""
+        self.state.apply(record)
+        self.records.append(record)
+
+    def emit_run(self, records: Sequence[Record]) -> None:
+        """Make facts of one kind true and remember them; there is at least one."""
+        self.state.apply_run(records)
+        self.records += records
+
+    def end_transaction(self, start: int) -> None:
+        """Make one transaction of the records emitted since there were ``start``."""
+        length = len(self.records) - start
+        if length > 1:
+            self.sizes += (start, length)
+
+    def take_records(self) -> tuple[list[Record], list[int]]:
+        """Hand over the records and the sizes of transactions, and begin anew."""
+        taken = self.records, self.sizes
+        self.records, self.sizes = [], []
+        return taken
+
+    def next_number(self) -> int:
+        """Draw a server-wide number: an object's name, or a place in an order."""
+        number = self.state.next_number
+        self.state.next_number = number + 1
+        return number
+
+    def queue(self, db: int, name: bytes) -> Queue:
+        """Return the queue of that name; raise `NoQueue` if there is none."""
+        queue = self.state.names[db].get(name)
+        if queue is None:
+            raise NoQueue(f"there is no queue '{shown(name)}'")
+        return queue
+
+    def make_queue(
+        self,
+        now_ms: int,
+        db: int,
+        name: bytes,
+        settings: QueueSettings = DEFAULT_SETTINGS,
+        *,
+        configured: bool = False,
+    ) -> Queue:
+        """Make a queue that does not exist yet; its name has been checked."""
+        number = self.next_number()
+        self.emit(QueueMade(number, db, name, now_ms, configured, settings))
+        return self.state.names[db][name]
+
+
+def check_name(what: str, name: bytes) -> None:
+    """Raise unless ``name`` is 1 to `NAME_BYTES_MAX` bytes of any kind."""
+    if not name:
+        raise SyntaxFault(f"{what} is empty, it needs 1 to {NAME_BYTES_MAX} bytes")
+    if len(name) > NAME_BYTES_MAX:
+        raise TooBig(f"{what} is {len(name)} bytes long, the limit is {NAME_BYTES_MAX}")
+
+
+def shown(name: bytes) -> str:
+    """Return a client's bytes as text for a message, cut if long."""
+    text = name[:64].decode("ascii", "backslashreplace")
+    return text + "…" if len(name) > 64 else text

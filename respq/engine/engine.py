@@ -1,0 +1,70 @@
+"""The engine: every decision about queues, without clock, disk or network.
+
+Each part checks, then emits (core.py); what a record does to the state is in state.py.
+Time comes in as ``now_ms``, unix milliseconds that never run backwards.
+"""
+
+from __future__ import annotations
+
+from respq.config import DUE_SLICE, FREE_SLICE
+from respq.engine.check import check
+from respq.engine.jobs.administer import Administering
+from respq.engine.jobs.dead import DeadLetters
+from respq.engine.jobs.delivery import Delivering
+from respq.engine.jobs.job import DELAYED, LEASED, Job
+from respq.engine.jobs.queue import Queue
+from respq.engine.jobs.schedule import Scheduling
+from respq.engine.records import JobDue
+
+
+class Engine(Scheduling, Delivering, DeadLetters, Administering):
+    """All queues, and everything that can be done to them."""
+
+    def tick(self, now_ms: int) -> bool:
+        """Let everything happen that is due by now, in one slice; return whether more is.
+
+        Each due transition is a transaction of its own.
+        """
+        if self.state.graveyard:
+            self.state.free(FREE_SLICE)
+        timers = self.state.timers
+        if timers.first_ms > now_ms:
+            return bool(self.state.graveyard)
+        for due in timers.due(now_ms, DUE_SLICE):
+            start = len(self.records)
+            if isinstance(due, Job):
+                self._job_is_due(now_ms, due)
+            elif isinstance(due, Queue):
+                self.look_at_idle(now_ms, due)
+            else:
+                self.fire(now_ms, due)
+            self.end_transaction(start)
+        return timers.first_ms <= now_ms or bool(self.state.graveyard)
+
+    def next_deadline_ms(self) -> int:
+        """Return the earliest instant at which `tick` has something to do."""
+        return 0 if self.state.graveyard else self.state.timers.first_ms
+
+    def start(self, now_ms: int) -> None:
+        """Begin to serve a state that was read back: what happened meanwhile is settled."""
+        self.extend_leases(now_ms)
+        self.catch_up(now_ms)
+
+    def can_deliver(self, db: int, name: bytes) -> bool:
+        """Tell whether a pop of this name would find a job."""
+        queue = self.state.names[db].get(name)
+        return queue is not None and queue.ready.count > 0
+
+    def check(self) -> None:
+        """Assert that every index agrees with the jobs."""
+        check(self.state)
+
+    def _job_is_due(self, now_ms: int, job: Job) -> None:
+        if job.queue.job(job.number) is not job:
+            return  # Purged; its timer goes when the graveyard is freed, a slice each turn.
+        if job.phase == LEASED:
+            self.end_lease(now_ms, job)
+        elif self._ttl_is_over(now_ms, job):
+            self.expire(now_ms, job)
+        elif job.phase == DELAYED:
+            self.emit(JobDue(job.queue.number, job.number, self.next_number(), job.due_ms))

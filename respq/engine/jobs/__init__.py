@@ -1,0 +1,1 @@
+"""Jobs, queues and schedules: what they hold and how they change."""

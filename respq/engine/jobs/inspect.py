@@ -1,0 +1,146 @@
+"""What can be said of a job, a queue and a schedule, as names and plain values."""
+
+from __future__ import annotations
+
+from respq.engine.jobs.delivery import ATTEMPTS, LEASE_MS, attempts_max
+from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Trouble
+from respq.engine.jobs.queue import TOTALS, Queue
+from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, LINEAR, Backoff
+from respq.engine.jobs.schedule import CATCHUP_NAMES
+from respq.engine.records import JobOptions, QueueSettings, ScheduleSet
+from respq.engine.state import State
+
+Fact = int | bytes | None
+Facts = dict[bytes, Fact]
+
+
+def priority_text(priority: int | bytes) -> bytes:
+    """Return a priority as it goes on the wire: always a bulk string."""
+    return priority if isinstance(priority, bytes) else b"%d" % priority
+
+
+def job_facts(job: Job) -> Facts:
+    """Return everything about a job but its receipt, which is its holder's alone."""
+    trouble = job.trouble or Trouble()
+    options = job.options
+    return {
+        b"id": job.id,
+        b"queue": job.queue.name,
+        b"phase": PHASE_NAMES[job.phase],
+        b"priority": priority_text(job.priority),
+        b"pushed_ms": job.pushed_ms,
+        b"since_ms": job.since_ms,
+        b"due_ms": job.due_ms,
+        b"expires_ms": (options.expires_ms if options is not None else None) or 0,
+        b"attempts": job.attempts,
+        b"attempts_max": attempts_max(job),
+        b"failures": trouble.failures,
+        b"crashes": trouble.crashes,
+        b"fence": job.fence,
+        b"consumer": job.holder if job.phase == LEASED else b"",
+        b"error": trouble.error,
+        b"reason": REASON_NAMES[trouble.reason] if job.phase == DEAD else b"",
+        b"payload": job.payload,
+    }
+
+
+def delivery_facts(job: Job) -> Facts:
+    """Return what WITHMETA tells a consumer about the job it gets."""
+    return {
+        b"priority": priority_text(job.priority),
+        b"pushed_ms": job.pushed_ms,
+        b"attempt": job.attempts + 1,
+        b"attempts_max": attempts_max(job),
+        b"lease_until_ms": job.due_ms if job.phase == LEASED else 0,
+        b"error": job.trouble.error if job.trouble is not None else b"",
+    }
+
+
+def queue_facts(queue: Queue, now_ms: int) -> Facts:
+    """Return how many jobs stand where, how old the oldest claimable is, and the totals."""
+    ready, delayed, leased, dead = queue.counts
+    facts: Facts = {
+        b"ready": ready,
+        b"delayed": delayed,
+        b"leased": leased,
+        b"dead": dead,
+        b"schedules": len(queue.schedules),
+        b"oldest_ready_ms": oldest_ready_ms(queue, now_ms),
+    }
+    for name in TOTALS:
+        facts[b"%b_total" % name.encode()] = getattr(queue.totals, name)
+    return facts
+
+
+_QUEUE_FACTS = (
+    *PHASE_NAMES,
+    b"schedules",
+    b"oldest_ready_ms",
+    *(b"%b_total" % name.encode() for name in TOTALS),
+)
+"""The names of `queue_facts`, which the sums over no queue have, too."""
+
+
+def server_facts(state: State, now_ms: int) -> Facts:
+    """Return the sums over all queues of all databases, and the age of the oldest job."""
+    facts: Facts = {b"queues": len(state.queues), **dict.fromkeys(_QUEUE_FACTS, 0)}
+    for queue in state.queues.values():
+        for name, value in queue_facts(queue, now_ms).items():
+            assert isinstance(value, int), "what is told of a queue are counts and ages"
+            so_far = facts[name]
+            assert isinstance(so_far, int)
+            oldest = name == b"oldest_ready_ms"
+            facts[name] = max(so_far, value) if oldest else so_far + value
+    return facts
+
+
+def oldest_ready_ms(queue: Queue, now_ms: int) -> int:
+    """Return for how long the oldest claimable job has been READY; 0 without one."""
+    since_ms = queue.ready.oldest_since_ms()
+    return 0 if since_ms is None else max(0, now_ms - since_ms)
+
+
+def backoff_text(backoff: Backoff | None) -> bytes:
+    """Return a backoff as the words of BACKOFF that give it."""
+    backoff = backoff or DEFAULT_BACKOFF
+    kind = {EXPONENTIAL: b"EXPONENTIAL", LINEAR: b"LINEAR"}.get(backoff.kind, b"FIXED")
+    return b"%b %d MAX %d JITTER %d" % (kind, backoff.base_ms, backoff.max_ms, backoff.jitter_pct)
+
+
+def settings_facts(settings: QueueSettings) -> Facts:
+    """Return the settings of a queue by their QUEUE SET words, defaults filled in."""
+    return {
+        b"ORDER": b"MIN" if settings.min_first else b"MAX",
+        b"PRIORITIES": b"TEXT" if settings.text else b"NUMERIC",
+        b"LEASE": LEASE_MS if settings.lease_ms is None else settings.lease_ms,
+        b"ATTEMPTS": ATTEMPTS if settings.attempts is None else settings.attempts,
+        b"BACKOFF": backoff_text(settings.backoff),
+        b"TTL": settings.ttl_ms or 0,
+        b"EXPIRED": b"DROP" if settings.drop_expired else b"DEAD",
+    }
+
+
+def schedule_facts(queue: Queue, schedule: ScheduleSet) -> Facts:
+    """Return everything about a schedule; None is what it leaves to the queue."""
+    options = schedule.options or JobOptions()
+    return {
+        b"name": schedule.name,
+        b"queue": queue.name,
+        b"cron": schedule.cron,
+        b"tz": schedule.zone or (b"UTC" if schedule.cron else b""),
+        b"every_ms": schedule.every_ms,
+        b"at_ms": schedule.at_ms,
+        b"next_ms": schedule.next_ms,
+        b"last_ms": schedule.last_ms,
+        b"runs": schedule.runs,
+        b"runs_max": schedule.runs_max,
+        b"catchup": CATCHUP_NAMES[schedule.catchup],
+        b"paused": int(schedule.paused),
+        b"delay_ms": schedule.delay_ms,
+        b"priority": priority_text(schedule.priority),
+        b"attempts": options.attempts,
+        b"backoff": None if options.backoff is None else backoff_text(options.backoff),
+        b"lease_ms": options.lease_ms,
+        b"ttl_ms": schedule.ttl_ms,
+        b"payload": schedule.payload,
+    }

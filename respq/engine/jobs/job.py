@@ -1,0 +1,114 @@
+"""One job: what it is, where it stands, why it stands there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from respq.engine.jobs.queue import Queue
+    from respq.engine.records import JobOptions
+
+READY: Final = 0
+DELAYED: Final = 1
+LEASED: Final = 2
+DEAD: Final = 3
+PHASE_NAMES: Final = (b"ready", b"delayed", b"leased", b"dead")
+"""Names of the phases by their code; the codes stand in the journal."""
+
+BY_NACK: Final = 0
+BY_SILENT: Final = 1
+BY_LEASE_END: Final = 2
+BY_REDRIVE: Final = 3
+BY_TTL: Final = 4
+"""Causes of `JobReleased` and `JobDied`; the codes stand in the journal."""
+
+TAKEN: Final = 0
+EXPIRED: Final = 1
+HELD_EXPIRED: Final = 2
+"""As EXPIRED, found when the lease ended."""
+NACKED_EXPIRED: Final = 3
+"""As EXPIRED, found when its holder gave it back."""
+PURGED: Final = 4
+"""Causes of `JobRemoved`; the codes stand in the journal."""
+
+NOT_DEAD: Final = 0
+ATTEMPTS_SPENT: Final = 1
+FATAL: Final = 2
+TTL_OVER: Final = 3
+REASON_NAMES: Final = (b"", b"attempts", b"fatal", b"expired")
+"""Reasons of `JobDied`; the codes stand in the journal."""
+
+
+class Trouble(msgspec.Struct, gc=False):
+    """What went wrong with a job so far; most jobs never have one."""
+
+    failures: int = 0
+    """Deliveries that ended in a counted nack."""
+    crashes: int = 0
+    """Deliveries whose lease ended."""
+    error: bytes = b""
+    """What the last nack said."""
+    reason: int = NOT_DEAD
+    """Why it is dead."""
+
+
+class Job(msgspec.Struct, gc=False):
+    """A unit of work.
+
+    The garbage collector does not track jobs (a full pass over a million costs 255 ms):
+    nothing but their queue may refer back to them in a cycle, and a queue that is dropped
+    empties its indexes.
+    """
+
+    queue: Queue
+    number: int
+    payload: bytes
+    priority: int | bytes
+    pushed_ms: int
+    since_ms: int
+    """When it came into its phase."""
+    order: int
+    """Its place among jobs of equal priority; dead letters stand in it too."""
+    phase: int
+    due_ms: int
+    """End of the delay or of the lease; 0 in other phases."""
+    options: JobOptions | None
+    trouble: Trouble | None = None
+    fence: int = 0
+    """Of the last delivery; 0 before the first."""
+    holder: bytes = b""
+    receipt: bytes = b""
+    """Of the delivery it is in; derived, kept while LEASED."""
+
+    @property
+    def id(self) -> bytes:
+        """The id that clients know."""
+        options = self.options
+        if options is not None and options.id is not None:
+            return options.id
+        return b"%d-%d" % (self.pushed_ms, self.number)
+
+    @property
+    def timer_ms(self) -> int:
+        """When something happens to it without anyone's doing; 0 for never."""
+        if self.phase == DEAD:
+            return 0
+        options = self.options
+        if options is None or options.expires_ms is None or self.phase == LEASED:
+            return self.due_ms
+        # A ttl does not end a delivery; a job that comes back after it is not handed out again.
+        return min(self.due_ms, options.expires_ms) if self.due_ms else options.expires_ms
+
+    @property
+    def attempts(self) -> int:
+        """Deliveries that count: failed ones and those whose lease ended."""
+        trouble = self.trouble
+        return trouble.failures + trouble.crashes if trouble is not None else 0
+
+
+def is_receipt(text: bytes) -> bool:
+    """Tell whether ``text`` has the form of a receipt, ``digits:id``."""
+    fence, colon, job_id = text.partition(b":")
+    return bool(colon) and fence.isdigit() and bool(job_id)

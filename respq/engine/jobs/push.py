@@ -1,0 +1,185 @@
+"""How jobs come into a queue, and what a repeated push is told.
+
+A push with ID or IDMP keeps its answer for ten minutes as an object of its own, so that
+a producer that never saw the reply gets the same id again, also when the job is long
+acknowledged and the server was restarted in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from respq.config import ANSWER_WINDOW_MS
+from respq.engine.core import EngineCore, check_name, shown
+from respq.engine.jobs.queue import Queue
+from respq.engine.jobs.retry import Backoff
+from respq.engine.records import AnswerKept, JobOptions, JobPushed
+from respq.errors import BadPriority, SyntaxFault
+
+PRIORITY_MIN = -(1 << 63)
+PRIORITY_MAX = (1 << 64) - 1
+
+
+class PushTerms(msgspec.Struct, frozen=True):
+    """What a push asks for beyond its payload."""
+
+    priority: bytes | None = None
+    """As given; how it is read depends on the queue."""
+    delay_ms: int = 0
+    at_ms: int = 0
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    lease_ms: int | None = None
+    ttl_ms: int | None = None
+    id: bytes | None = None
+    idmp: tuple[bytes, int] | None = None
+    """A producer and its own number for this push."""
+
+
+PLAIN = PushTerms()
+
+
+class Producing(EngineCore):
+    """Pushes."""
+
+    def push(self, now_ms: int, db: int, name: bytes, payload: bytes) -> bytes:
+        """Put a job with no options into a queue and return its id."""
+        state = self.state
+        queue = state.names[db].get(name)
+        if queue is None or queue.settings.ttl_ms is not None:
+            return self.push_many(now_ms, db, name, (payload,), PLAIN)[0]
+        number = state.next_number
+        state.next_number = number + 1
+        priority = b"" if queue.settings.text else 0
+        self.emit(JobPushed(queue.number, number, payload, priority, now_ms, 0, None))
+        return b"%d-%d" % (now_ms, number)
+
+    def push_run(self, now_ms: int, db: int, name: bytes, payloads: Sequence[bytes]) -> list[bytes]:
+        """Do what `push` does for each payload, into a queue that exists."""
+        state = self.state
+        queue = state.names[db][name]
+        if queue.settings.ttl_ms is not None:
+            return self.push_many(now_ms, db, name, payloads, PLAIN)
+        queue_number = queue.number
+        priority = b"" if queue.settings.text else 0
+        number = state.next_number
+        state.next_number = number + len(payloads)
+        numbers = range(number, number + len(payloads))
+        self.emit_run(
+            [
+                JobPushed(queue_number, number, payload, priority, now_ms, 0, None)
+                for number, payload in zip(numbers, payloads, strict=True)
+            ]
+        )
+        prefix = b"%d-" % now_ms
+        return [prefix + b"%d" % number for number in numbers]
+
+    def push_many(
+        self, now_ms: int, db: int, name: bytes, payloads: Sequence[bytes], terms: PushTerms
+    ) -> list[bytes]:
+        """Put jobs into a queue, all or none, and return their ids in order.
+
+        The ids are those of the first push if ``terms`` repeat an ID or an IDMP.
+
+        Raises:
+            TooBig: for a name over its limit.
+            SyntaxFault: for an id that looks like one of the server's own.
+            BadPriority: for a priority that the queue cannot order.
+        """
+        check_name("queue name", name)
+        queue = self.state.names[db].get(name)
+        keys = _answer_keys(terms)
+        answer = self._answer(now_ms, queue, keys, terms.id)
+        if answer is not None:
+            return answer
+        priority = read_priority(terms.priority, text=queue is not None and queue.settings.text)
+        due_ms = terms.at_ms or (now_ms + terms.delay_ms if terms.delay_ms else 0)
+        if due_ms <= now_ms:
+            due_ms = 0
+        ttl_ms = terms.ttl_ms
+        if ttl_ms is None and queue is not None:
+            ttl_ms = queue.settings.ttl_ms
+        expires_ms = None if ttl_ms is None else now_ms + ttl_ms
+        if expires_ms is not None and due_ms >= expires_ms:
+            raise SyntaxFault(
+                f"the job would be due {due_ms - now_ms} ms from now, after its ttl of {ttl_ms} ms"
+            )
+
+        if queue is None:
+            queue = self.make_queue(now_ms, db, name)
+        options = _options(terms, expires_ms)
+        ids = []
+        for payload in payloads:
+            number = self.next_number()
+            self.emit(JobPushed(queue.number, number, payload, priority, now_ms, due_ms, options))
+            ids.append(terms.id or b"%d-%d" % (now_ms, number))
+        for key in keys:
+            self.emit(AnswerKept(queue.number, key, ids, now_ms + ANSWER_WINDOW_MS))
+        return ids
+
+    def _answer(
+        self, now_ms: int, queue: Queue | None, keys: list[bytes], job_id: bytes | None
+    ) -> list[bytes] | None:
+        """Return what the first push of the same ID or IDMP was answered."""
+        if queue is None:
+            return None
+        if job_id is not None and job_id in queue.ids:
+            return [job_id]
+        for key in keys:
+            answer = queue.answers.get(key)
+            if answer is not None and answer.until_ms > now_ms:
+                return answer.ids
+        return None
+
+
+def read_priority(given: bytes | None, *, text: bool) -> int | bytes:
+    """Return a priority as its queue orders it; raise `BadPriority` if it cannot."""
+    if text:
+        check_name("priority", given) if given else None
+        return given or b""
+    if given is None:
+        return 0
+    try:
+        priority = int(given) if _INTEGER_BYTES.issuperset(given) else None
+    except ValueError:
+        priority = None
+    if priority is None:
+        raise BadPriority(f"priority '{shown(given)}' is not an integer")
+    if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
+        raise BadPriority(
+            f"priority {shown(given)} is out of range: {PRIORITY_MIN} to {PRIORITY_MAX}"
+        )
+    return priority
+
+
+_INTEGER_BYTES = frozenset(b"-0123456789")
+
+
+def _answer_keys(terms: PushTerms) -> list[bytes]:
+    """Return the keys under which the answer to a push is kept."""
+    keys = []
+    if terms.id is not None:
+        check_name("ID", terms.id)
+        first, dash, second = terms.id.partition(b"-")
+        if dash and first.isdigit() and second.isdigit():
+            raise SyntaxFault(
+                f"ID '{shown(terms.id)}' looks like the server's own ids: "
+                "use one that is not digits-digits"
+            )
+        keys.append(b"id:%b" % terms.id)
+    if terms.idmp is not None:
+        producer, number = terms.idmp
+        check_name("IDMP producer", producer)
+        keys.append(b"%d:%b" % (number, producer))
+    return keys
+
+
+def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
+    """Return what the job must remember of its push, None for nothing."""
+    options = JobOptions(terms.id, terms.attempts, terms.backoff, terms.lease_ms, expires_ms)
+    return None if options == _NO_OPTIONS else options
+
+
+_NO_OPTIONS = JobOptions()

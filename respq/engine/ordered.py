@@ -1,0 +1,206 @@
+"""The READY jobs of a queue in the order in which they are handed out.
+
+    buckets   priority -> deque of jobs, oldest order first      (sorted by priority)
+    head      the deque of the most urgent priority              (cached)
+
+Push and pop touch one deque; the sorted keys only move when a priority appears or
+vanishes. The last bucket stays when it runs empty, because most queues have one priority
+and swing around empty.
+
+A job that leaves from the middle (its ttl is over) stays in its deque as a *ghost* and is
+skipped when it comes to the head: removing it there would cost O(depth). Its entries are
+counted per job, since it may come back behind its own ghost. When half of the entries are
+ghosts the deques are rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from sortedcontainers import SortedDict
+
+from respq.engine.jobs.job import Job
+
+PRIORITIES_SEEN_MAX = 1_000
+"""Among which the oldest job is looked for: a metric must not stall the loop."""
+GHOSTS_MIN = 64
+"""Fewer are not worth a rebuild."""
+
+
+class ReadyOrder:
+    """Jobs by priority, then by their order."""
+
+    __slots__ = ("_buckets", "_end", "_ghosts", "_ghosts_count", "_head", "count")
+
+    def __init__(self, *, min_first: bool) -> None:
+        self._buckets: dict[int | bytes, deque[Job]] = SortedDict()
+        self._end = 0 if min_first else -1
+        self._head: deque[Job] | None = None
+        self._ghosts: dict[int, int] = {}
+        self._ghosts_count = 0
+        self.count = 0
+
+    def append(self, job: Job) -> None:
+        """Put a job behind its equals; its order must be larger than theirs."""
+        bucket = self._buckets.get(job.priority)
+        if bucket is None:
+            bucket = self._new_bucket(job.priority)
+        bucket.append(job)
+        self.count += 1
+
+    def restore(self, job: Job) -> None:
+        """Put a job back where its order says."""
+        if self._ghosts:
+            self._rebuild()  # A ghost shows the order that its job has by now.
+        bucket = self._buckets.get(job.priority)
+        if bucket is None:
+            bucket = self._new_bucket(job.priority)
+        place = 0
+        for other in bucket:
+            if other.order > job.order:
+                break
+            place += 1
+        bucket.insert(place, job)
+        self.count += 1
+
+    def first(self) -> Job | None:
+        """Return the most urgent job without taking it."""
+        head = self._head
+        if head and not self._ghosts:
+            return head[0]
+        return self._clean_head()[0] if self.count else None
+
+    def head(self, count: int) -> list[Job]:
+        """Return up to ``count`` of the most urgent jobs, perhaps fewer, none only if empty."""
+        head = self._head
+        if self._ghosts or not head:
+            first = self.first()
+            return [] if first is None else [first]
+        return [head[0]] if count == 1 else list(islice(head, count))
+
+    def remove(self, job: Job) -> None:
+        """Take a job out: O(1) for the first one, a ghost for any other."""
+        head = self._head
+        if not head or head[0] is not job or self._ghosts:
+            self._remove_slowly(job)
+            return
+        head.popleft()
+        self.count -= 1
+        if not head and len(self._buckets) > 1:
+            self._drop_empty_head()
+
+    def remove_all(self, jobs: Sequence[Job]) -> None:
+        """Take several jobs out."""
+        head = self._head
+        if not self._ghosts and head and len(jobs) < len(head):
+            taken = 0
+            for job in jobs:
+                if head[0] is not job:
+                    break
+                head.popleft()
+                taken += 1
+            self.count -= taken
+            jobs = jobs[taken:]
+        for job in jobs:
+            self.remove(job)
+
+    def _remove_slowly(self, job: Job) -> None:
+        """Take out a job that ghosts may stand before, or that stands further behind."""
+        head = self._clean_head()
+        self.count -= 1
+        if head[0] is job:
+            head.popleft()
+            if not head and len(self._buckets) > 1:
+                self._drop_empty_head()
+            return
+        self._ghosts[job.number] = self._ghosts.get(job.number, 0) + 1
+        self._ghosts_count += 1
+        if self._ghosts_count > GHOSTS_MIN and self._ghosts_count > self.count:
+            self._rebuild()
+
+    def __iter__(self) -> Iterator[Job]:
+        """Yield the jobs, most urgent first."""
+        ghosts = dict(self._ghosts)
+        priorities = self._buckets if self._end == 0 else reversed(self._buckets)
+        for priority in priorities:
+            for job in self._buckets[priority]:
+                if ghosts.get(job.number):
+                    ghosts[job.number] -= 1
+                else:
+                    yield job
+
+    def clear(self) -> None:
+        """Forget every job."""
+        self._buckets.clear()
+        self._head = None
+        self._ghosts.clear()
+        self._ghosts_count = 0
+        self.count = 0
+
+    def oldest_since_ms(self) -> int | None:
+        """Return since when the longest waiting job is READY; None if there is none.
+
+        Of more than `PRIORITIES_SEEN_MAX` priorities the least urgent are looked at: in them
+        jobs wait longest.
+        """
+        if self.first() is None:
+            return None
+        least_urgent = (
+            slice(None, PRIORITIES_SEEN_MAX) if self._end else slice(-PRIORITIES_SEEN_MAX, None)
+        )
+        priorities = self._buckets.keys()[least_urgent]  # type: ignore[index]
+        seen = [self._buckets[priority] for priority in priorities]
+        if self._ghosts:
+            for bucket in seen:
+                self._shed(bucket)
+        return min((bucket[0].since_ms for bucket in seen if bucket), default=None)
+
+    def _new_bucket(self, priority: int | bytes) -> deque[Job]:
+        if not self._head:
+            self._buckets.clear()  # An empty head is the only bucket.
+        bucket: deque[Job] = deque()
+        self._buckets[priority] = bucket
+        self._head = self._buckets.peekitem(self._end)[1]  # type: ignore[attr-defined]
+        return bucket
+
+    def _drop_empty_head(self) -> None:
+        """Forget the most urgent priorities that hold no entry, but for the last bucket."""
+        buckets = self._buckets
+        while len(buckets) > 1:
+            priority, bucket = buckets.peekitem(self._end)  # type: ignore[attr-defined]
+            if bucket:
+                break
+            del buckets[priority]
+        self._head = buckets.peekitem(self._end)[1]  # type: ignore[attr-defined]
+
+    def _clean_head(self) -> deque[Job]:
+        """Remove ghosts until a job stands first; there must be one."""
+        while True:
+            head = self._head
+            assert head is not None
+            self._shed(head)
+            if head:
+                return head
+            self._drop_empty_head()
+
+    def _shed(self, bucket: deque[Job]) -> None:
+        """Remove the ghosts that stand first in a bucket."""
+        while bucket:
+            number = bucket[0].number
+            ghosts = self._ghosts.get(number)
+            if not ghosts:
+                return
+            bucket.popleft()
+            self._ghosts_count -= 1
+            if ghosts == 1:
+                del self._ghosts[number]
+            else:
+                self._ghosts[number] = ghosts - 1
+
+    def _rebuild(self) -> None:
+        jobs = list(self)
+        self.clear()
+        for job in jobs:
+            self.append(job)

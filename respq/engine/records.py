@@ -1,0 +1,303 @@
+"""Journal records: the facts from which the whole state can be rebuilt.
+
+A record is a fact, not a request: due times, fences and orders are resolved when it is
+emitted. It changes exactly one object, from the record and that object alone, and is
+absolute. Objects are named by server-wide numbers that are never used again.
+
+The ``tag`` is the record's code on disk. It stands for one kind *and* one layout: a
+layout that changes gets a new tag, and the old class stays to be read (tests/golden).
+
+    epoch      1       a new writer took over
+    queues     10-19   made, set, renamed, purged, dropped
+    jobs       20-39   pushed or restored (full state), then changes of one job
+    schedules  40-49
+    answers    50-59   what a repeated push is told
+
+Every job record carries its queue's number, so that totals can be counted from the
+record alone, even when the job itself is gone.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from respq.engine.jobs.retry import Backoff
+
+
+class Record(msgspec.Struct, array_like=True, gc=False):
+    """Base of all records."""
+
+
+class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
+    """What QUEUE CREATE and SET may choose; ``None`` stands for the server's default."""
+
+    text: bool = False
+    """Priorities are bytes, compared lexicographically."""
+    min_first: bool = False
+    """The smallest priority is the most urgent."""
+    lease_ms: int | None = None
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    ttl_ms: int | None = None
+    drop_expired: bool = False
+    """A job whose ttl is over is dropped; otherwise it is dead."""
+
+
+class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a push gave beyond payload, priority and delay; ``None`` leaves it to the queue."""
+
+    id: bytes | None = None
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    lease_ms: int | None = None
+    expires_ms: int | None = None
+    """Instant at which the ttl is over."""
+
+
+class EpochStarted(Record, tag=1):
+    """A writer with a new epoch begins; batches of older epochs behind it are void."""
+
+    epoch: int
+    started_ms: int
+    respq_version: str
+
+
+class QueueMade(Record, tag=10):
+    """A queue exists; full state. ``totals`` is empty for a new one."""
+
+    number: int
+    db: int
+    name: bytes
+    made_ms: int
+    configured: bool
+    settings: QueueSettings
+    totals: list[int] = []
+
+
+class QueueSet(Record, tag=11):
+    """The settings of a queue are these now."""
+
+    queue: int
+    settings: QueueSettings
+
+
+class QueueRenamed(Record, tag=12):
+    """A queue has another name, in the same database."""
+
+    queue: int
+    name: bytes
+
+
+class QueuePurged(Record, tag=13):
+    """The jobs of a queue in ``phase`` (or in any: -1) with numbers below ``below`` are gone."""
+
+    queue: int
+    phase: int
+    below: int
+    count: int
+    """How many they were, for the totals."""
+
+
+class QueueDropped(Record, tag=14):
+    """A queue is gone with all that was in it."""
+
+    queue: int
+
+
+class JobPushed(Record, tag=20):
+    """A job entered a queue: READY, or DELAYED until ``due_ms`` if that is not 0.
+
+    Its order is its number.
+    """
+
+    queue: int
+    number: int
+    payload: bytes
+    priority: int | bytes
+    pushed_ms: int
+    due_ms: int
+    options: JobOptions | None
+
+
+class JobRestored(Record, tag=21):
+    """A job as it stands; full state. Bumps no total."""
+
+    queue: int
+    number: int
+    payload: bytes
+    priority: int | bytes
+    pushed_ms: int
+    due_ms: int
+    options: JobOptions | None
+    phase: int
+    order: int
+    since_ms: int
+    fence: int
+    holder: bytes
+    failures: int
+    crashes: int
+    error: bytes
+    reason: int
+
+
+class JobLeased(Record, tag=22):
+    """A worker holds a job until ``until_ms`` under ``fence``; ``attempt`` counts from 1."""
+
+    queue: int
+    number: int
+    until_ms: int
+    fence: int
+    attempt: int
+    leased_ms: int
+    holder: bytes
+
+
+class JobTouched(Record, tag=23):
+    """A lease lasts until ``until_ms`` now."""
+
+    queue: int
+    number: int
+    until_ms: int
+
+
+class JobAcked(Record, tag=24):
+    """A job is finished and forgotten."""
+
+    queue: int
+    number: int
+
+
+class JobReleased(Record, tag=25):
+    """A job left its holder or the dead letters: READY, or DELAYED until ``due_ms``."""
+
+    queue: int
+    number: int
+    cause: int
+    order: int
+    due_ms: int
+    released_ms: int
+    failures: int
+    crashes: int
+    error: bytes
+
+
+class JobDue(Record, tag=26):
+    """The delay of a job is over: READY."""
+
+    queue: int
+    number: int
+    order: int
+    due_ms: int
+
+
+class JobDied(Record, tag=27):
+    """A job is a dead letter, with the reason and what its last holder said."""
+
+    queue: int
+    number: int
+    order: int
+    cause: int
+    reason: int
+    died_ms: int
+    failures: int
+    crashes: int
+    error: bytes
+
+
+class JobUndone(Record, tag=28):
+    """A delivery never reached its worker: READY again in the old place, nothing counted."""
+
+    queue: int
+    number: int
+
+
+class JobRemoved(Record, tag=29):
+    """A job is gone without an ack, for ``cause``."""
+
+    queue: int
+    number: int
+    cause: int
+
+
+class JobReturned(JobRestored, tag=30):
+    """A job that was taken without a lease never reached its worker: it is back as it was."""
+
+
+class ScheduleSet(Record, tag=40):
+    """A schedule stands like this; full state.
+
+    Exactly one of ``cron`` (with ``zone``), ``every_ms`` and ``at_ms`` is set.
+    """
+
+    number: int
+    queue: int
+    name: bytes
+    payload: bytes
+    cron: bytes
+    zone: bytes
+    every_ms: int
+    at_ms: int
+    priority: int | bytes
+    delay_ms: int
+    ttl_ms: int | None
+    options: JobOptions | None
+    catchup: int
+    runs_max: int
+    """0 for no limit."""
+    runs: int
+    next_ms: int
+    """0 when it will not fire again."""
+    last_ms: int
+    paused: bool
+    made_ms: int
+
+
+class ScheduleFired(Record, tag=41):
+    """A schedule pushed its job for ``last_ms`` and fires next at ``next_ms`` (0: never)."""
+
+    queue: int
+    number: int
+    runs: int
+    last_ms: int
+    next_ms: int
+
+
+class ScheduleRemoved(Record, tag=42):
+    """A schedule is gone."""
+
+    queue: int
+    number: int
+
+
+class AnswerKept(Record, tag=50):
+    """A push with this key was answered with these ids; a repetition is told the same."""
+
+    queue: int
+    key: bytes
+    ids: list[bytes]
+    until_ms: int
+
+
+AnyRecord = (
+    EpochStarted
+    | QueueMade
+    | QueueSet
+    | QueueRenamed
+    | QueuePurged
+    | QueueDropped
+    | JobPushed
+    | JobRestored
+    | JobLeased
+    | JobTouched
+    | JobAcked
+    | JobReleased
+    | JobDue
+    | JobDied
+    | JobUndone
+    | JobRemoved
+    | JobReturned
+    | ScheduleSet
+    | ScheduleFired
+    | ScheduleRemoved
+    | AnswerKept
+)

@@ -1,0 +1,599 @@
+"""The whole state, and the only code that changes it.
+
+`apply` makes one recorded fact true. Recovery, a standby and the live server run the same
+functions; the one difference is ``live``: replay changes objects only, and the indexes
+(ready order, leases, timers) are built once at its end by `build_indexes`.
+
+Pushes, leases and acks come in runs, from pipelines and in every replay, so their functions
+take a run of records of one kind and pay for their look-ups once (`apply_run`).
+
+A change for an object that is absent is passed over: compaction may have retired its full
+record. Its number is remembered, because at the end of a replay every such number must lie
+below the last trimmed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from sortedcontainers import SortedDict
+
+from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS
+from respq.engine.jobs import job as jobs
+from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY, Job, Trouble
+from respq.engine.jobs.queue import CHUNK_BITS, Queue, Totals
+from respq.engine.ordered import ReadyOrder
+from respq.engine.records import (
+    AnswerKept,
+    EpochStarted,
+    JobAcked,
+    JobDied,
+    JobDue,
+    JobLeased,
+    JobPushed,
+    JobReleased,
+    JobRemoved,
+    JobRestored,
+    JobReturned,
+    JobTouched,
+    JobUndone,
+    QueueDropped,
+    QueueMade,
+    QueuePurged,
+    QueueRenamed,
+    QueueSet,
+    Record,
+    ScheduleFired,
+    ScheduleRemoved,
+    ScheduleSet,
+)
+from respq.engine.timers import Timers
+
+Timed = Job | ScheduleSet | Queue
+
+
+class State:
+    """Every queue, job and schedule, and the counters that never fall."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.next_number = 1
+        self.next_fence = 1
+        self.queues: SortedDict[int, Queue] = SortedDict()
+        """By number, in order of number: SCAN walks it."""
+        self.schedules: dict[int, ScheduleSet] = {}
+        """By number."""
+        self.names: tuple[dict[bytes, Queue], ...] = tuple({} for _ in range(DATABASES))
+        """By name, one dict a database."""
+        self.timers: Timers[Timed] = Timers()
+        self.live = False
+        self.watched: dict[tuple[int, bytes], Any] = {}
+        """Names that somebody waits for; kept by the broker."""
+        self.news: list[tuple[int, bytes]] = []
+        """Watched names with a job that came to be READY since the broker looked."""
+        self.passed_over = 0
+        """Largest number of an absent object for which replay found a change."""
+        self.graveyard: list[dict[int, Job]] = []
+        """Jobs of purged queues, to be freed in slices."""
+
+    def apply(self, record: Record) -> None:
+        """Make one recorded fact true."""
+        _APPLY[record.__class__](self, (record,))
+
+    def apply_run(self, records: Sequence[Record]) -> None:
+        """Make recorded facts of one kind true, in order."""
+        _APPLY[records[0].__class__](self, records)
+
+    def build_indexes(self) -> None:
+        """Build ready orders, leases and timers from the objects, and go live."""
+        self.live = True
+        for queue in self.queues.values():
+            queue.dead.clear()
+            for job in sorted(queue, key=attrgetter("order")):
+                self._enter(job)
+            for schedule in queue.schedules.values():
+                self._time_schedule(schedule)
+            self._time_idle(queue)
+
+    # Indexes: where a job stands by its phase.
+
+    def _enter(self, job: Job) -> None:
+        """Put a job into the indexes of its phase."""
+        queue = job.queue
+        phase = job.phase
+        if phase == DEAD:
+            queue.dead[job.number] = job
+            return
+        if not self.live:
+            return
+        if phase == READY:
+            queue.ready.append(job)
+            if self.watched and (queue.db, queue.name) in self.watched:
+                self.news.append((queue.db, queue.name))
+        elif phase == LEASED:
+            job.receipt = receipt = b"%d:%b" % (job.fence, job.id)
+            queue.leases[receipt] = job
+        else:
+            queue.delayed_count += 1
+        timer_ms = job.timer_ms
+        if timer_ms:
+            self.timers.add(timer_ms, job.number, job)
+
+    def _leave(self, job: Job) -> None:
+        """Take a job out of the indexes of its phase."""
+        queue = job.queue
+        phase = job.phase
+        if phase == DEAD:
+            del queue.dead[job.number]
+            return
+        if not self.live:
+            return
+        if phase == READY:
+            queue.ready.remove(job)
+        elif phase == LEASED:
+            del queue.leases[job.receipt]
+            job.receipt = b""
+        else:
+            queue.delayed_count -= 1
+        timer_ms = job.timer_ms
+        if timer_ms:
+            self.timers.remove(timer_ms, job.number)
+
+    def _move(self, job: Job, phase: int, order: int, due_ms: int, since_ms: int) -> None:
+        """Take a job from its phase to another."""
+        self._leave(job)
+        job.phase = phase
+        job.order = order
+        job.due_ms = due_ms
+        job.since_ms = since_ms
+        self._enter(job)
+
+    def _present(self, queue: Queue | None, number: int) -> Job | None:
+        """Return the job a change is for; note its number if it is absent."""
+        if queue is not None:
+            chunk = queue.jobs.get(number >> CHUNK_BITS)
+            if chunk is not None:
+                job = chunk.get(number)
+                if job is not None:
+                    return job
+        self.passed_over = max(self.passed_over, number)
+        return None
+
+    # Epochs and queues.
+
+    def _epoch_started(self, record: EpochStarted) -> None:
+        self.epoch = record.epoch
+
+    def _queue_made(self, record: QueueMade) -> None:
+        queue = Queue(
+            record.number,
+            record.db,
+            record.name,
+            made_ms=record.made_ms,
+            configured=record.configured,
+            settings=record.settings,
+            totals=Totals(*record.totals),
+        )
+        self.queues[queue.number] = queue
+        self.names[queue.db][queue.name] = queue
+        self._time_idle(queue)
+
+    def _queue_set(self, record: QueueSet) -> None:
+        queue = self.queues[record.queue]
+        queue.settings = record.settings
+        queue.configured = True
+        if queue.idle_ms:
+            self.look_again(queue, 0)
+
+    def _queue_renamed(self, record: QueueRenamed) -> None:
+        queue = self.queues[record.queue]
+        del self.names[queue.db][queue.name]
+        queue.name = record.name
+        self.names[queue.db][queue.name] = queue
+        if self.watched and (queue.db, queue.name) in self.watched:
+            self.news.append((queue.db, queue.name))
+
+    def _queue_purged(self, record: QueuePurged) -> None:
+        queue = self.queues[record.queue]
+        queue.totals.purged += record.count
+        if record.phase >= 0:
+            gone = queue.dead.values() if record.phase == DEAD else queue
+            for job in [j for j in gone if j.phase == record.phase and j.number < record.below]:
+                self._leave(job)
+                queue.forget(job)
+            return
+        self.graveyard += queue.jobs.values()
+        queue.jobs = {}
+        queue.delayed_count = 0
+        queue.ready = ReadyOrder(min_first=queue.settings.min_first)
+        queue.leases = {}
+        queue.dead = {}
+        queue.ids = {}
+        if not self.live:
+            self.graveyard.clear()
+
+    def _queue_dropped(self, record: QueueDropped) -> None:
+        queue = self.queues.pop(record.queue)
+        del self.names[queue.db][queue.name]
+        for schedule in queue.schedules.values():
+            self._untime_schedule(schedule)
+            del self.schedules[schedule.number]
+        self.graveyard += queue.jobs.values()
+        if not self.live:
+            self.graveyard.clear()
+        if queue.idle_ms:
+            self.timers.remove(queue.idle_ms, queue.number)
+        # Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
+        queue.jobs = {}
+        queue.leases = {}
+        queue.dead = {}
+        queue.ids = {}
+        queue.ready.clear()
+
+    def _time_idle(self, queue: Queue) -> None:
+        """Have the timers look at a queue when it may have been idle for too long."""
+        if self.live and not queue.configured:
+            queue.idle_ms = queue.active_ms + IDLE_QUEUE_MS
+            self.timers.add(queue.idle_ms, queue.number, queue)
+
+    def look_again(self, queue: Queue, due_ms: int) -> None:
+        """Move the instant at which an idle queue is looked at; 0 for never again."""
+        self.timers.remove(queue.idle_ms, queue.number)
+        queue.idle_ms = due_ms
+        if due_ms:
+            self.timers.add(due_ms, queue.number, queue)
+
+    def free(self, limit: int) -> bool:
+        """Free up to ``limit`` jobs of purged queues; return whether more are left."""
+        while self.graveyard and limit > 0:
+            chunk = self.graveyard[-1]
+            while chunk and limit > 0:
+                number, job = chunk.popitem()
+                timer_ms = job.timer_ms
+                if timer_ms:
+                    self.timers.remove(timer_ms, number)
+                limit -= 1
+            if not chunk:
+                self.graveyard.pop()
+        return bool(self.graveyard)
+
+    # Jobs.
+
+    def _jobs_pushed(self, records: Sequence[JobPushed]) -> None:
+        live = self.live
+        queue_number = 0
+        for record in records:
+            if record.queue != queue_number:
+                queue_number = record.queue
+                queue = self.queues[queue_number]
+                totals, ready = queue.totals, queue.ready
+            totals.pushed += 1
+            queue.active_ms = pushed_ms = record.pushed_ms
+            number = record.number
+            due_ms = record.due_ms
+            options = record.options
+            job = Job(
+                queue,
+                number,
+                record.payload,
+                record.priority,
+                pushed_ms,
+                pushed_ms,
+                number,
+                DELAYED if due_ms else READY,
+                due_ms,
+                options,
+            )
+            if due_ms or options is not None or not live or self.watched:
+                queue.keep(job)
+                self._enter(job)
+                continue
+            # What most pushes are, without the calls: the same as keep and _enter.
+            chunk = queue.jobs.get(number >> CHUNK_BITS)
+            if chunk is None:
+                chunk = queue.jobs[number >> CHUNK_BITS] = {}
+            chunk[number] = job
+            ready.append(job)
+
+    def _job_restored(self, record: JobRestored) -> None:
+        queue = self.queues[record.queue]
+        job = Job(
+            queue,
+            record.number,
+            record.payload,
+            record.priority,
+            record.pushed_ms,
+            record.since_ms,
+            record.order,
+            record.phase,
+            record.due_ms,
+            record.options,
+            None,
+            record.fence,
+            record.holder,
+        )
+        if record.failures or record.crashes or record.error or record.reason:
+            job.trouble = Trouble(record.failures, record.crashes, record.error, record.reason)
+        queue.keep(job)
+        if self.live and job.phase == READY:
+            self._enter_in_place(job)
+        else:
+            self._enter(job)
+
+    def _job_returned(self, record: JobReturned) -> None:
+        totals = self.queues[record.queue].totals
+        totals.undone += 1
+        totals.returned += 1
+        self._job_restored(record)
+
+    def _enter_in_place(self, job: Job) -> None:
+        """Put a READY job into the indexes where its order says, not behind its equals."""
+        queue = job.queue
+        queue.ready.restore(job)
+        if job.timer_ms:
+            self.timers.add(job.timer_ms, job.number, job)
+        if self.watched and (queue.db, queue.name) in self.watched:
+            self.news.append((queue.db, queue.name))
+
+    def _jobs_leased(self, records: Sequence[JobLeased]) -> None:
+        live = self.live
+        handed_out: list[Job] = []
+        queue = None
+        for record in records:
+            if queue is None or record.queue != queue.number:
+                if live and handed_out:
+                    self._enter_leased(handed_out)
+                    handed_out = []
+                queue = self.queues.get(record.queue)
+            if queue is not None:
+                totals = queue.totals
+                totals.popped += 1
+                queue.active_ms = record.leased_ms
+                if record.attempt > 1:
+                    totals.redelivered += 1
+            job = self._present(queue, record.number)
+            if job is None:
+                continue
+            if live and job.options is not None and job.timer_ms:
+                self.timers.remove(job.timer_ms, job.number)
+            job.phase = LEASED
+            job.due_ms = record.until_ms
+            job.since_ms = record.leased_ms
+            job.fence = record.fence
+            job.holder = record.holder
+            handed_out.append(job)
+        if live and handed_out:
+            self._enter_leased(handed_out)
+
+    def _enter_leased(self, jobs: list[Job]) -> None:
+        """Move jobs of one queue from the READY order to the leases: `_leave` and `_enter`."""
+        queue = jobs[0].queue
+        queue.ready.remove_all(jobs)
+        leases = queue.leases
+        timed: dict[int, Timed] = {}
+        until_ms = jobs[0].due_ms
+        for job in jobs:
+            number = job.number
+            if job.options is None:
+                receipt = b"%d:%d-%d" % (job.fence, job.pushed_ms, number)
+            else:
+                receipt = b"%d:%b" % (job.fence, job.id)
+            job.receipt = receipt
+            leases[receipt] = job
+            if job.due_ms != until_ms:
+                self.timers.add_all(until_ms, timed)
+                timed = {}
+                until_ms = job.due_ms
+            timed[number] = job
+        self.timers.add_all(until_ms, timed)
+
+    def _job_touched(self, record: JobTouched) -> None:
+        job = self._present(self.queues.get(record.queue), record.number)
+        if job is None:
+            return
+        if self.live:
+            self.timers.remove(job.timer_ms, job.number)
+            job.due_ms = record.until_ms
+            self.timers.add(job.timer_ms, job.number, job)
+        else:
+            job.due_ms = record.until_ms
+
+    def _jobs_acked(self, records: Sequence[JobAcked]) -> None:
+        live = self.live
+        timers = self.timers
+        queue = None
+        for record in records:
+            if queue is None or record.queue != queue.number:
+                queue = self.queues.get(record.queue)
+            if queue is not None:
+                queue.totals.acked += 1
+            number = record.number
+            job = self._present(queue, number)
+            if job is None or queue is None:
+                continue
+            if live:
+                # As _leave does.
+                del queue.leases[job.receipt]
+                job.receipt = b""
+                timers.remove(job.due_ms, number)
+            queue.forget(job)
+
+    def _job_removed(self, record: JobRemoved) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            totals = queue.totals
+            if record.cause == jobs.TAKEN:
+                totals.popped += 1
+                totals.acked += 1
+            elif record.cause == jobs.PURGED:
+                totals.purged += 1
+            else:
+                totals.dropped += 1
+                totals.expired += record.cause == jobs.HELD_EXPIRED
+                totals.nacked += record.cause == jobs.NACKED_EXPIRED
+        self._vanish(queue, record.number)
+
+    def _vanish(self, queue: Queue | None, number: int) -> None:
+        job = self._present(queue, number)
+        if job is not None:
+            self._leave(job)
+            job.queue.forget(job)
+
+    def _job_released(self, record: JobReleased) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            totals = queue.totals
+            if record.cause == jobs.BY_LEASE_END:
+                totals.expired += 1
+            elif record.cause == jobs.BY_REDRIVE:
+                totals.redriven += 1
+            else:
+                totals.nacked += 1
+        job = self._present(queue, record.number)
+        if job is None:
+            return
+        if record.failures or record.crashes or record.error:
+            trouble = Trouble(record.failures, record.crashes, record.error)
+        else:
+            trouble = None
+        if record.cause == jobs.BY_REDRIVE:
+            self._forget_old_ttl(job, record.released_ms)
+        phase = DELAYED if record.due_ms else READY
+        self._move(job, phase, record.order, record.due_ms, record.released_ms)
+        job.trouble = trouble
+        job.holder = b""
+
+    @staticmethod
+    def _forget_old_ttl(job: Job, now_ms: int) -> None:
+        """Let a dead letter live on although its ttl is over: somebody wants it done."""
+        options = job.options
+        expires_ms = options.expires_ms if options is not None else None
+        if options is not None and expires_ms is not None and expires_ms <= now_ms:
+            job.options = msgspec.structs.replace(options, expires_ms=None)
+
+    def _job_due(self, record: JobDue) -> None:
+        job = self._present(self.queues.get(record.queue), record.number)
+        if job is not None:
+            self._move(job, READY, record.order, 0, record.due_ms)
+
+    def _job_died(self, record: JobDied) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            queue.totals.dead += 1
+            queue.totals.nacked += record.cause == jobs.BY_NACK
+            queue.totals.expired += record.cause == jobs.BY_LEASE_END
+        job = self._present(queue, record.number)
+        if job is None:
+            return
+        self._move(job, DEAD, record.order, 0, record.died_ms)
+        job.trouble = Trouble(record.failures, record.crashes, record.error, record.reason)
+
+    def _job_undone(self, record: JobUndone) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            queue.totals.undone += 1
+        job = self._present(queue, record.number)
+        if job is None:
+            return
+        self._leave(job)
+        job.phase = READY
+        job.due_ms = 0
+        job.holder = b""
+        if self.live:
+            self._enter_in_place(job)
+
+    # Schedules and answers.
+
+    def _schedule_set(self, record: ScheduleSet) -> None:
+        queue = self.queues[record.queue]
+        old = queue.schedules.get(record.name)
+        if old is not None:
+            self._untime_schedule(old)
+        # The state changes as it fires; the record stays what the batch will say.
+        schedule = msgspec.structs.replace(record)
+        queue.schedules[schedule.name] = schedule
+        self.schedules[schedule.number] = schedule
+        self._time_schedule(schedule)
+
+    def _schedule_fired(self, record: ScheduleFired) -> None:
+        schedule = self.schedules.get(record.number)
+        if schedule is None:
+            self.passed_over = max(self.passed_over, record.number)
+            return
+        self._untime_schedule(schedule)
+        schedule.runs = record.runs
+        schedule.last_ms = record.last_ms
+        schedule.next_ms = record.next_ms
+        self._time_schedule(schedule)
+
+    def _schedule_removed(self, record: ScheduleRemoved) -> None:
+        schedule = self.schedules.pop(record.number, None)
+        if schedule is None:
+            self.passed_over = max(self.passed_over, record.number)
+            return
+        self._untime_schedule(schedule)
+        del self.queues[record.queue].schedules[schedule.name]
+
+    def _time_schedule(self, schedule: ScheduleSet) -> None:
+        if self.live and schedule.next_ms and not schedule.paused:
+            self.timers.add(schedule.next_ms, schedule.number, schedule)
+
+    def _untime_schedule(self, schedule: ScheduleSet) -> None:
+        if self.live and schedule.next_ms and not schedule.paused:
+            self.timers.remove(schedule.next_ms, schedule.number)
+
+    def _answer_kept(self, record: AnswerKept) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is None:
+            return
+        answers = queue.answers
+        # A key that comes back after its window goes to the end: oldest stay first.
+        answers.pop(record.key, None)
+        answers[record.key] = record
+        answered_ms = record.until_ms - ANSWER_WINDOW_MS
+        while len(answers) > ANSWERS_MAX:
+            del answers[next(iter(answers))]
+        for key in [k for k, _ in zip(answers, range(2), strict=False)]:
+            if answers[key].until_ms <= answered_ms:
+                del answers[key]
+
+
+_SINGLY: dict[type[Record], Callable[[State, Any], None]] = {
+    EpochStarted: State._epoch_started,
+    QueueMade: State._queue_made,
+    QueueSet: State._queue_set,
+    QueueRenamed: State._queue_renamed,
+    QueuePurged: State._queue_purged,
+    QueueDropped: State._queue_dropped,
+    JobRestored: State._job_restored,
+    JobReturned: State._job_returned,
+    JobTouched: State._job_touched,
+    JobReleased: State._job_released,
+    JobDue: State._job_due,
+    JobDied: State._job_died,
+    JobUndone: State._job_undone,
+    JobRemoved: State._job_removed,
+    ScheduleSet: State._schedule_set,
+    ScheduleFired: State._schedule_fired,
+    ScheduleRemoved: State._schedule_removed,
+    AnswerKept: State._answer_kept,
+}
+
+
+def _one_by_one(apply: Callable[[State, Any], None]) -> Callable[[State, Sequence[Any]], None]:
+    def apply_each(state: State, records: Sequence[Any]) -> None:
+        for record in records:
+            apply(state, record)
+
+    return apply_each
+
+
+_APPLY: dict[type[Record], Callable[[State, Any], None]] = {
+    JobPushed: State._jobs_pushed,
+    JobLeased: State._jobs_leased,
+    JobAcked: State._jobs_acked,
+    **{kind: _one_by_one(apply) for kind, apply in _SINGLY.items()},
+}

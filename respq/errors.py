@@ -1,0 +1,186 @@
+"""Every error that a client can see, in one tree.
+
+    RespqError                 ERR        base; also internal errors
+    ├─ SyntaxFault             ERR        syntax, arity, unknown words, bad integers
+    ├─ NoQueue                 NOQUEUE    no queue of that name
+    ├─ NoJob                   NOJOB      no job of that id
+    ├─ BadReceipt              BADRECEIPT a receipt whose delivery is over
+    ├─ WrongState              STATE      the object is not in a state that allows it
+    ├─ TooBig                  TOOBIG     a payload or a transaction over its limit
+    ├─ Exists                  EXISTS     the name is taken
+    ├─ Immutable               IMMUTABLE  a setting that cannot change any more
+    ├─ BadPriority             BADPRIORITY
+    ├─ BadCron                 BADCRON    a schedule expression or a zone that cannot be used
+    ├─ NoSchedule              NOSCHED
+    ├─ ShuttingDown            SHUTDOWN   the server is draining
+    ├─ Loading                 LOADING    the journal is being replayed
+    ├─ NoAuth                  NOAUTH
+    ├─ WrongPass               WRONGPASS
+    ├─ NoProto                 NOPROTO    a protocol version other than 2 and 3
+    ├─ ExecAbort               EXECABORT  a transaction with a refused command in it
+    ├─ WrongType               WRONGTYPE
+    ├─ Unblocked               UNBLOCKED  CLIENT UNBLOCK … ERROR
+    └─ ProtocolFault           ERR        bytes that are no request: the connection is closed
+
+    StartRefused               not for clients: why the server cannot start
+    ├─ BadSetting              a flag, a variable or a line of respq.toml that cannot be used
+    ├─ DataDirectoryHeld       another process holds the data directory
+    └─ JournalBroken           the journal is damaged; carries the position
+    CommitFailed               not for clients: the journal took no batch; the process must stop
+
+A refusal leaves no trace: these are raised before the first record of a command is
+emitted. Messages are lower case, name the value and say what to do; where Redis has a
+text for the case, it is Redis' text.
+"""
+
+from __future__ import annotations
+
+
+class RespqError(Exception):
+    """An error reply; ``prefix`` is its first word on the wire."""
+
+    prefix = "ERR"
+
+
+class SyntaxFault(RespqError):
+    """A request that the command does not know how to read."""
+
+
+class NoQueue(RespqError):
+    """There is no queue of that name."""
+
+    prefix = "NOQUEUE"
+
+
+class NoJob(RespqError):
+    """There is no job of that id in the queue."""
+
+    prefix = "NOJOB"
+
+
+class BadReceipt(RespqError):
+    """The delivery that a receipt proves is over."""
+
+    prefix = "BADRECEIPT"
+
+
+class WrongState(RespqError):
+    """The object exists, but is not in a state that allows this."""
+
+    prefix = "STATE"
+
+
+class TooBig(RespqError):
+    """A payload, a name or a transaction is over its limit."""
+
+    prefix = "TOOBIG"
+
+
+class Exists(RespqError):
+    """The name is taken."""
+
+    prefix = "EXISTS"
+
+
+class Immutable(RespqError):
+    """The setting was fixed when the queue was made."""
+
+    prefix = "IMMUTABLE"
+
+
+class BadPriority(RespqError):
+    """A priority that is out of range or of the wrong kind for its queue."""
+
+    prefix = "BADPRIORITY"
+
+
+class BadCron(RespqError):
+    """A cron expression that never fires or cannot be read, or an unknown time zone."""
+
+    prefix = "BADCRON"
+
+
+class NoSchedule(RespqError):
+    """There is no schedule of that name in the queue."""
+
+    prefix = "NOSCHED"
+
+
+class ShuttingDown(RespqError):
+    """The server drains and takes no new work."""
+
+    prefix = "SHUTDOWN"
+
+
+class Loading(RespqError):
+    """The journal is still being replayed."""
+
+    prefix = "LOADING"
+
+
+class NoAuth(RespqError):
+    """The connection has not given the password yet."""
+
+    prefix = "NOAUTH"
+
+
+class WrongPass(RespqError):
+    """The password or the user name is wrong."""
+
+    prefix = "WRONGPASS"
+
+
+class NoProto(RespqError):
+    """HELLO asked for a protocol other than 2 or 3."""
+
+    prefix = "NOPROTO"
+
+
+class ExecAbort(RespqError):
+    """EXEC after a command of the transaction was refused."""
+
+    prefix = "EXECABORT"
+
+
+class WrongType(RespqError):
+    """The key holds another kind of value."""
+
+    prefix = "WRONGTYPE"
+
+
+class Unblocked(RespqError):
+    """Another client ended this wait by CLIENT UNBLOCK … ERROR."""
+
+    prefix = "UNBLOCKED"
+
+
+class ProtocolFault(RespqError):
+    """Bytes that are no request; after the reply the connection is closed."""
+
+
+class StartRefused(Exception):
+    """Why the server cannot start; the message says what to do."""
+
+
+class BadSetting(StartRefused):
+    """A setting that cannot be used as given."""
+
+
+class DataDirectoryHeld(StartRefused):
+    """Another process holds the data directory."""
+
+
+class JournalBroken(StartRefused):
+    """The journal is damaged at ``position``; starting would lose answered work silently."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(
+            f"the journal is broken at position {position}: {reason}; "
+            "look with `respq journal verify`"
+        )
+        self.position = position
+        self.reason = reason
+
+
+class CommitFailed(Exception):
+    """The journal did not take a batch: memory is ahead of it, so the process must stop."""

@@ -1,0 +1,38 @@
+"""One function a command; the modules are named as the folders under commands/."""
+
+from respq.broker.command import CommandTable
+from respq.handlers import (
+    administer,
+    client,
+    connection,
+    dead,
+    info,
+    introspect,
+    keys,
+    queue,
+    schedule,
+    server,
+    transaction,
+)
+
+_MODULES = (
+    queue,
+    dead,
+    administer,
+    schedule,
+    keys,
+    transaction,
+    connection,
+    client,
+    server,
+    info,
+    introspect,
+)
+
+
+def command_table() -> CommandTable:
+    """Return every command that the server knows."""
+    table = CommandTable()
+    for module in _MODULES:
+        table.merge(module.TABLE)
+    return table

@@ -1,0 +1,140 @@
+"""Commands for queues as objects, and for what can be counted about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respq.broker.call import Call
+from respq.broker.command import CommandTable, Flags
+from respq.engine.core import shown
+from respq.engine.jobs.inspect import queue_facts, server_facts, settings_facts
+from respq.engine.jobs.retry import Backoff
+from respq.errors import NoQueue
+from respq.handlers.arguments import (
+    Expired,
+    Key,
+    Keys,
+    Lease,
+    Order,
+    Priorities,
+    QueueAttempts,
+    QueueBackoff,
+    QueueTtl,
+)
+from respq.resp.replies import OK, Reply
+
+TABLE = CommandTable()
+_WRITE = Flags.WRITE
+_READ = Flags.READONLY | Flags.DRAIN
+
+
+@TABLE.command("QUEUE CREATE", group="queue", since="0.1.0", flags=_WRITE | Flags.DENYOOM)
+def queue_create(
+    call: Call,
+    queue: Key,
+    *,
+    order: Order = None,
+    priorities: Priorities = None,
+    lease_ms: Lease = None,
+    attempts: QueueAttempts = None,
+    backoff: QueueBackoff = None,
+    ttl_ms: QueueTtl = None,
+    expired: Expired = None,
+) -> Reply:
+    """Make a queue with settings."""
+    changes = _changes(order, priorities, lease_ms, attempts, backoff, ttl_ms, expired)
+    call.engine.create_queue(call.now_ms, call.db, queue, changes)
+    return OK
+
+
+@TABLE.command("QUEUE SET", group="queue", since="0.1.0", flags=_WRITE)
+def queue_set(
+    call: Call,
+    queue: Key,
+    *,
+    order: Order = None,
+    priorities: Priorities = None,
+    lease_ms: Lease = None,
+    attempts: QueueAttempts = None,
+    backoff: QueueBackoff = None,
+    ttl_ms: QueueTtl = None,
+    expired: Expired = None,
+) -> Reply:
+    """Change settings of a queue; those that are not named stay."""
+    changes = _changes(order, priorities, lease_ms, attempts, backoff, ttl_ms, expired)
+    call.engine.set_queue(call.db, queue, changes)
+    return OK
+
+
+@TABLE.command("QUEUE GET", group="queue", since="0.1.0", flags=_READ | Flags.FAST)
+def queue_get(call: Call, queue: Key) -> Reply:
+    """Show the settings of a queue."""
+    return dict(settings_facts(call.engine.queue(call.db, queue).settings))
+
+
+@TABLE.command("QUEUE LIST", group="queue", since="0.1.0", flags=_READ)
+def queue_list(call: Call) -> Reply:
+    """List the queues of this database, oldest first."""
+    return [q.name for q in call.engine.state.queues.values() if q.db == call.db]
+
+
+@TABLE.command("QUEUE EXISTS", group="queue", since="0.1.0", flags=_READ | Flags.FAST)
+def queue_exists(call: Call, queue: Key) -> Reply:
+    """Tell whether there is a queue of that name."""
+    return int(queue in call.engine.state.names[call.db])
+
+
+@TABLE.command("QUEUE RENAME", group="queue", since="0.1.0", flags=_WRITE)
+def queue_rename(call: Call, queue: Key, newname: Key) -> Reply:
+    """Give a queue another name."""
+    call.engine.rename_queue(call.db, queue, newname)
+    return OK
+
+
+@TABLE.command("QUEUE PURGE", group="queue", since="0.1.0", flags=_WRITE)
+def queue_purge(call: Call, queue: Key) -> Reply:
+    """Throw all jobs of a queue away; the queue and its schedules stay."""
+    return call.engine.purge_queue(call.db, queue)
+
+
+@TABLE.command("QUEUE DROP", group="queue", since="0.1.0", flags=_WRITE)
+def queue_drop(call: Call, queue: Key) -> Reply:
+    """Remove a queue with all its jobs and schedules."""
+    if not call.engine.drop_queue(call.db, queue):
+        raise NoQueue(f"there is no queue '{shown(queue)}'")
+    return OK
+
+
+@TABLE.command("QSTATS", group="queue", since="0.1.0", flags=_READ)
+def qstats(call: Call, *queue: Keys) -> Reply:
+    """Count jobs by phase and what has happened to them, for queues or for the server."""
+    state = call.engine.state
+    if queue:
+        found = [call.engine.queue(call.db, name) for name in queue]
+        return {each.name: dict(queue_facts(each, call.now_ms)) for each in found}
+    return dict(server_facts(state, call.now_ms))
+
+
+def _changes(
+    order: bool | None,
+    priorities: bool | None,
+    lease_ms: int | None,
+    attempts: int | None,
+    backoff: Backoff | None,
+    ttl_ms: int | None,
+    expired: bool | None,
+) -> dict[str, Any]:
+    """Return the fields of `QueueSettings` that were named."""
+    changes: dict[str, Any] = {
+        "min_first": order,
+        "text": priorities,
+        "lease_ms": lease_ms,
+        "attempts": attempts,
+        "backoff": backoff,
+        "ttl_ms": ttl_ms,
+        "drop_expired": expired,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    if ttl_ms == 0:
+        given["ttl_ms"] = None
+    return given

@@ -1,0 +1,264 @@
+"""How the arguments of commands are read: one type for each kind of word.
+
+Durations are milliseconds, or a number with ``ms s m h d``; instants are unix
+milliseconds. A value that cannot be used is named in the error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from respq.broker.command import Arg, ArgGroup
+from respq.config import COUNT_MAX, DURATION_MS_MAX
+from respq.engine.core import check_name, shown
+from respq.engine.jobs.job import is_receipt
+from respq.engine.jobs.push import PushTerms
+from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, LINEAR, Backoff
+from respq.engine.jobs.schedule import CATCHUP_NAMES
+from respq.errors import BadCron, RespqError, SyntaxFault
+
+INTEGER_MAX = (1 << 63) - 1
+ATTEMPTS_MAX = 1_000_000
+NOT_AN_INTEGER = "value is not an integer or out of range"
+"""Redis' text."""
+
+_DURATION = re.compile(rb"(\d{1,18})(ms|s|m|h|d)?", re.IGNORECASE)
+_UNITS_MS = {b"": 1, b"ms": 1, b"s": 1_000, b"m": 60_000, b"h": 3_600_000, b"d": 86_400_000}
+_KINDS = {b"FIXED": FIXED, b"LINEAR": LINEAR, b"EXPONENTIAL": EXPONENTIAL}
+
+
+def read_integer(raw: bytes) -> int:
+    """Return a signed 64-bit integer, written as Redis wants it."""
+    digits = raw[1:] if raw[:1] == b"-" else raw
+    if not digits.isdigit() or len(digits) > 19 or (digits[:1] == b"0" and len(raw) > 1):
+        raise SyntaxFault(f"{NOT_AN_INTEGER}: '{shown(raw)}'")
+    number = int(raw)
+    if not -INTEGER_MAX - 1 <= number <= INTEGER_MAX:
+        raise SyntaxFault(f"{NOT_AN_INTEGER}: '{shown(raw)}'")
+    return number
+
+
+def integer_between(what: str, least: int, most: int) -> Callable[[bytes], int]:
+    """Return a reader of integers from ``least`` to ``most``."""
+
+    def read(raw: bytes) -> int:
+        number = read_integer(raw)
+        if not least <= number <= most:
+            raise SyntaxFault(f"{what} is from {least} to {most}, not {number}")
+        return number
+
+    return read
+
+
+def duration_between(what: str, least: int) -> Callable[[bytes], int]:
+    """Return a reader of durations from ``least`` ms to a hundred years."""
+
+    def read(raw: bytes) -> int:
+        match = _DURATION.fullmatch(raw)
+        if match is None:
+            raise SyntaxFault(
+                f"{what} is milliseconds, or a number with ms, s, m, h or d, not '{shown(raw)}'"
+            )
+        duration = int(match[1]) * _UNITS_MS[(match[2] or b"").lower()]
+        if not least <= duration <= DURATION_MS_MAX:
+            raise SyntaxFault(f"{what} is from {least} to {DURATION_MS_MAX} ms, not '{shown(raw)}'")
+        return duration
+
+    return read
+
+
+def read_instant(raw: bytes) -> int:
+    """Return an instant in unix milliseconds."""
+    try:
+        instant = read_integer(raw)
+    except RespqError:
+        instant = -1
+    if not 0 < instant <= DURATION_MS_MAX * 2:
+        raise SyntaxFault(f"an instant is unix milliseconds, not '{shown(raw)}'")
+    return instant
+
+
+def one_of(what: str, words: dict[bytes, Any]) -> Callable[[bytes], Any]:
+    """Return a reader that maps one of several words, in any case, to its value."""
+
+    def read(raw: bytes) -> Any:
+        try:
+            return words[raw.upper()]
+        except KeyError:
+            names = ", ".join(word.decode() for word in words)
+            raise SyntaxFault(f"{what} is one of {names}, not '{shown(raw)}'") from None
+
+    return read
+
+
+def read_backoff(kind: bytes, base: bytes, parts: dict[bytes, int]) -> Backoff:
+    """Return a backoff from its words."""
+    return Backoff(
+        one_of("BACKOFF", _KINDS)(kind),
+        duration_between("the base of BACKOFF", 0)(base),
+        parts.get(b"MAX", DEFAULT_BACKOFF.max_ms),
+        parts.get(b"JITTER", DEFAULT_BACKOFF.jitter_pct),
+    )
+
+
+def read_idmp(producer: bytes, number: bytes) -> tuple[bytes, int]:
+    """Return a producer and its number for a push."""
+    return producer, integer_between("the number of IDMP", 0, INTEGER_MAX)(number)
+
+
+def read_name(what: str) -> Callable[[bytes], bytes]:
+    """Return a reader of names of 1 to 255 bytes."""
+
+    def read(raw: bytes) -> bytes:
+        check_name(what, raw)
+        return raw
+
+    return read
+
+
+def read_filled(what: str) -> Callable[[bytes], bytes]:
+    """Return a reader of parts of a schedule: empty is what a part that is not given is."""
+
+    def read(raw: bytes) -> bytes:
+        if not raw:
+            raise BadCron(f"the {what} is empty")
+        return raw
+
+    return read
+
+
+Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]
+Keys = Annotated[bytes, Arg(bytes, kind="key", is_key=True, optional=True)]
+Bulk = Annotated[bytes, Arg(bytes)]
+Pattern = Annotated[bytes, Arg(bytes, kind="pattern")]
+Integer = Annotated[int, Arg(read_integer, kind="integer")]
+ItemsCount = Annotated[
+    int, Arg(integer_between("the count", 1, COUNT_MAX), kind="integer", counts=True)
+]
+Receipt = Annotated[bytes, Arg(bytes, values=("receipt",), matches=is_receipt)]
+AnyReceipt = Annotated[bytes, Arg(bytes, values=("receipt",))]
+"""The last argument of a command without options: whatever is no receipt is an error."""
+
+PRIORITY = Arg(bytes, values=("priority",), token=b"PRIORITY")
+DELAY = Arg(duration_between("DELAY", 0), kind="integer", values=("ms",), token=b"DELAY")
+DELAY_OR_AT = replace(DELAY, excludes="delay")
+AT = Arg(read_instant, kind="unix-time", values=("unix-ms",), token=b"AT", excludes="delay")
+ATTEMPTS = Arg(
+    integer_between("ATTEMPTS", 0, ATTEMPTS_MAX), kind="integer", values=("n",), token=b"ATTEMPTS"
+)
+BACKOFF = Arg(
+    read_backoff,
+    values=("FIXED|LINEAR|EXPONENTIAL", "base-ms"),
+    token=b"BACKOFF",
+    parts=(
+        Arg(duration_between("MAX of BACKOFF", 1), kind="integer", values=("ms",), token=b"MAX"),
+        Arg(integer_between("JITTER", 0, 100), kind="integer", values=("pct",), token=b"JITTER"),
+    ),
+)
+LEASE = Arg(duration_between("LEASE", 1), kind="integer", values=("ms",), token=b"LEASE")
+TTL = Arg(duration_between("TTL", 1), kind="integer", values=("ms",), token=b"TTL")
+ID = Arg(bytes, values=("id",), token=b"ID")
+IDMP = Arg(read_idmp, values=("producer", "n"), token=b"IDMP")
+
+_SHARED = {
+    "priority": PRIORITY,
+    "delay_ms": DELAY_OR_AT,
+    "at_ms": AT,
+    "attempts": ATTEMPTS,
+    "backoff": BACKOFF,
+    "lease_ms": LEASE,
+    "ttl_ms": TTL,
+}
+PushOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "id": ID, "idmp": IDMP})]
+PushManyOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "idmp": IDMP})]
+"""Without ID: it names one job."""
+ScheduleOptions = Annotated[
+    PushTerms | None,
+    ArgGroup(
+        PushTerms,
+        {name: arg for name, arg in _SHARED.items() if name not in ("at_ms", "delay_ms")}
+        | {"delay_ms": DELAY},
+    ),
+]
+"""Without what belongs to a single push; AT is the schedule's own."""
+
+NackDelay = Annotated[int | None, DELAY]
+Lease = Annotated[int | None, LEASE]
+Count = Annotated[
+    int | None,
+    Arg(integer_between("COUNT", 1, COUNT_MAX), kind="integer", values=("n",), token=b"COUNT"),
+]
+Block = Annotated[
+    int | None,
+    Arg(duration_between("BLOCK", 0), kind="integer", values=("ms",), token=b"BLOCK"),
+]
+Consumer = Annotated[bytes, Arg(read_name("consumer name"), values=("name",), token=b"CONSUMER")]
+NoAck = Annotated[bool, Arg(bool, token=b"NOACK")]
+WithMeta = Annotated[bool, Arg(bool, token=b"WITHMETA")]
+WithDue = Annotated[bool, Arg(bool, token=b"WITHDUE")]
+Strict = Annotated[bool, Arg(bool, token=b"STRICT")]
+Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"))]
+ErrorText = Annotated[bytes, Arg(bytes, values=("text",), token=b"ERROR")]
+
+QueueAttempts = Annotated[int | None, ATTEMPTS]
+QueueBackoff = Annotated[Backoff | None, BACKOFF]
+QueueTtl = Annotated[
+    int | None,
+    Arg(duration_between("TTL", 0), kind="integer", values=("ms",), token=b"TTL"),
+]
+"""0 for none."""
+Order = Annotated[
+    bool | None,
+    Arg(one_of("ORDER", {b"MAX": False, b"MIN": True}), values=("MAX|MIN",), token=b"ORDER"),
+]
+Priorities = Annotated[
+    bool | None,
+    Arg(
+        one_of("PRIORITIES", {b"NUMERIC": False, b"TEXT": True}),
+        values=("NUMERIC|TEXT",),
+        token=b"PRIORITIES",
+    ),
+]
+Expired = Annotated[
+    bool | None,
+    Arg(
+        one_of("EXPIRED", {b"DEAD": False, b"DROP": True}), values=("DEAD|DROP",), token=b"EXPIRED"
+    ),
+]
+
+Cron = Annotated[
+    bytes,
+    Arg(read_filled("cron expression"), values=("expression",), token=b"CRON", excludes="rhythm"),
+]
+Zone = Annotated[bytes, Arg(read_filled("time zone"), values=("zone",), token=b"TZ")]
+Every = Annotated[
+    int,
+    Arg(
+        duration_between("EVERY", 1),
+        kind="integer",
+        values=("ms",),
+        token=b"EVERY",
+        excludes="rhythm",
+    ),
+]
+RhythmAt = Annotated[
+    int,
+    Arg(read_instant, kind="unix-time", values=("unix-ms",), token=b"AT", excludes="rhythm"),
+]
+MaxRuns = Annotated[
+    int,
+    Arg(
+        integer_between("MAXRUNS", 1, INTEGER_MAX), kind="integer", values=("n",), token=b"MAXRUNS"
+    ),
+]
+Catchup = Annotated[
+    int,
+    Arg(
+        one_of("CATCHUP", {name: code for code, name in enumerate(CATCHUP_NAMES)}),
+        values=("NONE|ONE|ALL",),
+        token=b"CATCHUP",
+    ),
+]

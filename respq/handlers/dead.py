@@ -1,0 +1,38 @@
+"""Commands for dead letters."""
+
+from __future__ import annotations
+
+from respq.broker.call import Call
+from respq.broker.command import CommandTable, Flags
+from respq.config import COUNT_MAX
+from respq.engine.jobs.inspect import job_facts
+from respq.handlers.arguments import Count, Key
+from respq.resp.replies import Reply
+
+TABLE = CommandTable()
+_WRITE = Flags.WRITE
+_READ = Flags.READONLY | Flags.DRAIN
+
+
+@TABLE.command("QDLQ COUNT", group="queue", since="0.1.0", flags=_READ | Flags.FAST)
+def qdlq_count(call: Call, queue: Key) -> Reply:
+    """Return how many dead letters a queue has."""
+    return call.engine.dead_count(call.db, queue)
+
+
+@TABLE.command("QDLQ LIST", group="queue", since="0.1.0", flags=_READ)
+def qdlq_list(call: Call, queue: Key, *, count: Count = None) -> Reply:
+    """Show dead letters, the longest dead first."""
+    return [dict(job_facts(job)) for job in call.engine.dead(call.db, queue, count or COUNT_MAX)]
+
+
+@TABLE.command("QDLQ REDRIVE", group="queue", since="0.1.0", flags=_WRITE)
+def qdlq_redrive(call: Call, queue: Key, *, count: Count = None) -> Reply:
+    """Make dead letters ready again with all their attempts."""
+    return call.engine.redrive(call.now_ms, call.db, queue, count or COUNT_MAX)
+
+
+@TABLE.command("QDLQ PURGE", group="queue", since="0.1.0", flags=_WRITE)
+def qdlq_purge(call: Call, queue: Key) -> Reply:
+    """Throw all dead letters of a queue away."""
+    return call.engine.purge_dead(call.db, queue)

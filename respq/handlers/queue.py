@@ -1,0 +1,244 @@
+"""Commands that put jobs into queues, take them out, and end their deliveries."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from respq.broker.call import Call, Wait
+from respq.broker.command import CommandTable, Flags, Requests
+from respq.engine.core import shown
+from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL
+from respq.engine.jobs.inspect import delivery_facts, job_facts
+from respq.engine.jobs.job import Job
+from respq.engine.jobs.push import PushTerms
+from respq.errors import NoJob, SyntaxFault, TooBig
+from respq.handlers.arguments import (
+    AnyReceipt,
+    Block,
+    Bulk,
+    Consumer,
+    Count,
+    ErrorText,
+    ItemsCount,
+    Key,
+    Lease,
+    NackDelay,
+    NoAck,
+    Outcome,
+    PushManyOptions,
+    PushOptions,
+    Receipt,
+    Strict,
+    WithDue,
+    WithMeta,
+)
+from respq.resp.replies import NULL_ARRAY, Reply
+
+TABLE = CommandTable()
+_GROW = Flags.WRITE | Flags.DENYOOM | Flags.FAST
+_TAKE = Flags.WRITE | Flags.BLOCKING | Flags.FAST
+_FINISH = Flags.WRITE | Flags.FAST | Flags.DRAIN
+_READ = Flags.READONLY | Flags.FAST | Flags.DRAIN
+
+
+@TABLE.command("QPUSH", group="queue", since="0.1.0", flags=_GROW)
+def qpush(call: Call, queue: Key, payload: Bulk, *, terms: PushOptions = None) -> Reply:
+    """Put a job into a queue and return its id."""
+    if len(payload) > call.broker.settings.payload_bytes_max:
+        raise _too_big(call, payload)
+    if terms is None:
+        return call.engine.push(call.now_ms, call.session.db, queue, payload)
+    return call.engine.push_many(call.now_ms, call.session.db, queue, (payload,), terms)[0]
+
+
+@TABLE.command("QMPUSH", group="queue", since="0.1.0", flags=_GROW)
+def qmpush(
+    call: Call,
+    queue: Key,
+    numpayloads: ItemsCount,
+    *payload: Bulk,
+    terms: PushManyOptions = None,
+) -> Reply:
+    """Put several jobs into a queue, all or none, and return their ids."""
+    for each in payload:
+        if len(each) > call.broker.settings.payload_bytes_max:
+            raise _too_big(call, each)
+    ids = call.engine.push_many(call.now_ms, call.db, queue, payload, terms or PushTerms())
+    return list(ids)
+
+
+@TABLE.command("QPOP", group="queue", since="0.1.0", flags=_TAKE)
+def qpop(
+    call: Call,
+    queue: Key,
+    *,
+    count: Count = None,
+    block_ms: Block = None,
+    lease_ms: Lease = None,
+    consumer: Consumer = b"",
+    noack: NoAck = False,
+    withmeta: WithMeta = False,
+) -> Reply | Wait:
+    """Lease the most urgent ready jobs of a queue, or wait for one."""
+    if count is None and not noack:
+        session = call.session
+        job = call.engine.lease_first(call.now_ms, session.db, queue, lease_ms, consumer)
+        if job is not None:
+            session.pops.append((job, job.fence))
+            return _delivery(job, noack, withmeta)
+        return NULL_ARRAY if block_ms is None else Wait((queue,), block_ms, NULL_ARRAY)
+    jobs = _pop(call, queue, count or 1, lease_ms, consumer, noack)
+    if not jobs:
+        nothing: Reply = NULL_ARRAY if count is None else []
+        return nothing if block_ms is None else Wait((queue,), block_ms, nothing)
+    if count is None:
+        return _delivery(jobs[0], noack, withmeta)
+    return [_delivery(job, noack, withmeta) for job in jobs]
+
+
+@TABLE.command("QMPOP", group="queue", since="0.1.0", flags=_TAKE)
+def qmpop(
+    call: Call,
+    numqueues: ItemsCount,
+    *queue: Key,
+    strict: Strict = False,
+    count: Count = None,
+    block_ms: Block = None,
+    lease_ms: Lease = None,
+    consumer: Consumer = b"",
+    noack: NoAck = False,
+    withmeta: WithMeta = False,
+) -> Reply | Wait:
+    """Lease the most urgent ready jobs of the first queue that has any."""
+    for name in queue:
+        jobs = _pop(call, name, count or 1, lease_ms, consumer, noack)
+        if jobs:
+            return [name, [_delivery(job, noack, withmeta) for job in jobs]]
+    return NULL_ARRAY if block_ms is None else Wait(queue, block_ms, NULL_ARRAY)
+
+
+@TABLE.command("QACK", group="queue", since="0.1.0", flags=_FINISH)
+def qack(call: Call, queue: Key, *receipt: AnyReceipt) -> Reply:
+    """Finish deliveries: their jobs are done and gone."""
+    return sum(call.engine.ack(call.now_ms, call.session.db, queue, receipt))
+
+
+# Pipelines are runs of one command on one queue: taken together they cost a third.
+
+
+@TABLE.run("QPUSH")
+def qpush_run(call: Call, queue: bytes, requests: Requests) -> list[Reply]:
+    """Put the job of each request into the queue."""
+    payloads = [request[2] for request in requests]
+    limit = call.broker.settings.payload_bytes_max
+    for payload in payloads:
+        if len(payload) > limit:
+            raise _too_big(call, payload)
+    return list(call.engine.push_run(call.now_ms, call.session.db, queue, payloads))
+
+
+@TABLE.run("QPOP")
+def qpop_run(call: Call, queue: bytes, requests: Requests) -> list[Reply]:
+    """Lease a job for each request as far as they last."""
+    jobs = call.engine.lease(call.now_ms, call.session.db, queue, count=len(requests))
+    call.session.pops += [(job, job.fence) for job in jobs]
+    replies: list[Reply] = [_plain_delivery(job) for job in jobs]
+    return replies + [NULL_ARRAY] * (len(requests) - len(jobs))
+
+
+@TABLE.run("QACK")
+def qack_run(call: Call, queue: bytes, requests: Requests) -> list[Reply]:
+    """Finish the delivery of each request."""
+    receipts = [request[2] for request in requests]
+    return list(map(int, call.engine.ack(call.now_ms, call.session.db, queue, receipts)))
+
+
+@TABLE.command("QNACK", group="queue", since="0.1.0", flags=_FINISH)
+def qnack(
+    call: Call,
+    queue: Key,
+    *receipt: Receipt,
+    outcome: Outcome = FAIL,
+    delay_ms: NackDelay = None,
+    error: ErrorText = b"",
+    withdue: WithDue = False,
+) -> Reply:
+    """Give deliveries back: to be tried again, or as dead letters."""
+    if outcome == FATAL and delay_ms is not None:
+        raise SyntaxFault("syntax error near 'DELAY': a dead letter waits for nothing")
+    due = call.engine.nack(
+        call.now_ms, call.db, queue, receipt, outcome=outcome, delay=delay_ms, error=error
+    )
+    return list(due) if withdue else sum(each != DUE_STALE for each in due)
+
+
+@TABLE.command("QTOUCH", group="queue", since="0.1.0", flags=_FINISH)
+def qtouch(call: Call, queue: Key, *receipt: Receipt, lease_ms: Lease = None) -> Reply:
+    """Let the leases of deliveries last longer, counted from now."""
+    return list(call.engine.touch(call.now_ms, call.db, queue, receipt, lease_ms=lease_ms))
+
+
+@TABLE.command("QLEN", group="queue", since="0.1.0", flags=_READ)
+def qlen(call: Call, queue: Key) -> Reply:
+    """Return how many jobs of a queue are ready."""
+    found = call.engine.state.names[call.db].get(queue)
+    return found.ready.count if found is not None else 0
+
+
+@TABLE.command("QPEEK", group="queue", since="0.1.0", flags=_READ)
+def qpeek(call: Call, queue: Key, *, count: Count = None) -> Reply:
+    """Show the ready jobs that would be popped next, without taking them."""
+    found = call.engine.state.names[call.db].get(queue)
+    jobs = islice(found.ready, count or 1) if found is not None else iter(())
+    shown_jobs: list[Reply] = [(job.id, job.payload) for job in jobs]
+    if count is not None:
+        return shown_jobs
+    return shown_jobs[0] if shown_jobs else NULL_ARRAY
+
+
+@TABLE.command("QSHOW", group="queue", since="0.1.0", flags=_READ)
+def qshow(call: Call, queue: Key, job: Bulk) -> Reply:
+    """Show everything about one job."""
+    found = call.engine.queue(call.db, queue).find(job)
+    if found is None:
+        raise NoJob(f"queue '{shown(queue)}' has no job '{shown(job)}'")
+    return dict(job_facts(found))
+
+
+def _pop(
+    call: Call, queue: bytes, count: int, lease_ms: int | None, consumer: bytes, noack: bool
+) -> list[Job]:
+    """Take jobs out and remember them until their reply is handed to the transport."""
+    session = call.session
+    if noack:
+        jobs = call.engine.take(call.now_ms, session.db, queue, count=count)
+        session.pops += [(job, 0) for job in jobs]
+        return jobs
+    jobs = call.engine.lease(
+        call.now_ms, session.db, queue, count=count, lease_ms=lease_ms, holder=consumer
+    )
+    for job in jobs:
+        session.pops.append((job, job.fence))
+    return jobs
+
+
+def _delivery(job: Job, noack: bool, withmeta: bool) -> Reply:
+    """Return ``[id, receipt, payload]``, the receipt null without a lease, facts behind."""
+    if not (noack or withmeta):
+        return _plain_delivery(job)
+    reply: list[Reply] = [job.id, None if noack else job.receipt, job.payload]
+    if withmeta:
+        reply.append(dict(delivery_facts(job)))
+    return reply
+
+
+def _plain_delivery(job: Job) -> Reply:
+    receipt = job.receipt
+    return (receipt[receipt.index(b":") + 1 :], receipt, job.payload)
+
+
+def _too_big(call: Call, payload: bytes) -> TooBig:
+    return TooBig(
+        f"payload is {len(payload)} bytes, the limit is "
+        f"{call.broker.settings.payload_bytes_max}: keep large data elsewhere and push a key"
+    )

@@ -1,0 +1,1 @@
+"""Where batches are kept: memory or disk, and how a state is read back."""

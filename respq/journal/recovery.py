@@ -1,0 +1,100 @@
+"""Recovery: from blobs in a journal to batches that follow one another.
+
+A journal keeps blobs; this decides whether they are the history that was written. Each
+must be at the position after the last, whole, name the checksum of the one before, and come
+from a writer of the same epoch or a later one. Two things may differ:
+
+- *A fenced writer's batch.* A new writer begins with an epoch record at the next position;
+  what an older writer, not knowing it, still puts behind is void: it follows a batch other
+  than the one it lies behind. The chain goes on over it. (Our own journals refuse a taken
+  position and hold a lock, so there it cannot happen; a replicated log may do it.)
+- *The last batch, torn and never answered for.* It is cut, if the journal is certain that
+  no reply was sent on it, and reported.
+
+Anything else is damage, and stops the start: nothing is skipped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from respq.engine.batch import BatchHeader, BrokenBatch, NewerFormat, Unchained, decode_batch
+from respq.errors import JournalBroken, StartRefused
+from respq.journal.journal import BatchSource
+
+
+class Misplaced(BrokenBatch):
+    """A batch that is whole, but not where it belongs."""
+
+
+class Chain:
+    """The place where the next batch must join on."""
+
+    def __init__(self) -> None:
+        self.position = 1  # of the next batch
+        self.epoch = 0  # of the newest writer
+        self._checksum: int | None = 0  # of the last batch; None if damage hides it
+
+    def admit(self, position: int, blob: bytes) -> tuple[BatchHeader, bytes, int] | None:
+        """Add the batch found at ``position``; return header, body, checksum; None if it is void.
+
+        Raises:
+            BrokenBatch: it does not belong there, is damaged, or of a newer format; the chain
+                is as it was.
+        """
+        if position > self.position:
+            raise Misplaced(f"it is missing, the next batch has position {position}")
+        if position < self.position:
+            raise Misplaced(f"here the batch of position {position} comes again")
+        try:
+            header, body, checksum = decode_batch(blob, self._checksum)
+        except Unchained as fault:
+            if fault.header.epoch >= self.epoch:
+                raise
+            self.position += 1
+            return None
+        if header.position != position:
+            raise Misplaced(f"the batch there was written for position {header.position}")
+        if header.epoch < self.epoch:
+            raise Misplaced(f"its writer has epoch {header.epoch}, the one before {self.epoch}")
+        self.position, self.epoch, self._checksum = position + 1, header.epoch, checksum
+        return header, body, checksum
+
+    def skip_to(self, position: int) -> None:
+        """Await ``position`` next, behind damage: what it follows cannot be known."""
+        self.position, self._checksum = position, None
+
+
+def read_batches(
+    journal: BatchSource, report: Callable[[str], None]
+) -> Iterator[tuple[BatchHeader, bytes, int]]:
+    """Yield header, body and checksum of each batch, from the first on.
+
+    Args:
+        journal: where they lie.
+        report: called with a sentence for everything that was passed over.
+
+    Raises:
+        JournalBroken: what is there is not the whole history.
+        StartRefused: a newer respq wrote it.
+    """
+    chain = Chain()
+    rows = journal.read(1)
+    for position, blob in rows:
+        try:
+            batch = chain.admit(position, blob)
+        except NewerFormat as fault:
+            raise StartRefused(
+                f"the batch at position {position} is of a newer respq: {fault}; start that one"
+            ) from fault
+        except (Misplaced, Unchained) as fault:
+            raise JournalBroken(chain.position, str(fault)) from fault
+        except BrokenBatch as fault:
+            if next(rows, None) is None and journal.cut(position):
+                report(f"cut the batch at position {position}, never answered for: {fault}")
+                return
+            raise JournalBroken(position, str(fault)) from fault
+        if batch is None:
+            report(f"passed over the batch at position {position}: its writer had been replaced")
+        else:
+            yield batch

@@ -1,0 +1,69 @@
+"""From batches to a state: what recovery, ``journal dump`` and the tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+from respq.engine.codec import UnreadableRecord, decode_records
+from respq.engine.state import State
+from respq.errors import JournalBroken
+from respq.journal.journal import BatchSource
+from respq.journal.recovery import read_batches
+
+
+@dataclass(slots=True)
+class Replayed:
+    """Where a journal ends, and how much was read to get there."""
+
+    next_position: int = 1
+    checksum: int = 0
+    """Of the last batch."""
+    epoch: int = 0
+    now_ms: int = 0
+    """Time of the last batch."""
+    batches: int = 0
+    records: int = 0
+
+
+def replay(
+    journal: BatchSource,
+    state: State,
+    report: Callable[[str], None],
+    progress: Replayed | None = None,
+) -> Replayed:
+    """Apply every batch of a journal to a fresh state and build its indexes.
+
+    ``progress`` is filled as it goes, for whoever watches from another thread.
+
+    Raises:
+        JournalBroken: if what is there is not the whole history.
+        StartRefused: if a newer respq wrote it.
+    """
+    replayed = progress or Replayed()
+    apply_run = state.apply_run
+    for header, body, checksum in read_batches(journal, report):
+        try:
+            records = decode_records(body)
+        except UnreadableRecord as error:
+            raise JournalBroken(
+                header.position, f"it holds a record that this respq cannot read ({error})"
+            ) from error
+        for _, run in groupby(records, type):
+            apply_run(list(run))
+        state.next_number = header.next_number
+        state.next_fence = header.next_fence
+        replayed.next_position = header.position + 1
+        replayed.checksum = checksum
+        replayed.epoch = header.epoch
+        replayed.now_ms = header.now_ms
+        replayed.batches += 1
+        replayed.records += len(records)
+    if state.passed_over:
+        raise JournalBroken(
+            replayed.next_position - 1,
+            f"it changes object {state.passed_over}, whose making is nowhere in the journal",
+        )
+    state.build_indexes()
+    return replayed

@@ -1,0 +1,74 @@
+"""The values that a handler returns; the encoder writes them for RESP2 or RESP3.
+
+int                  an integer
+bytes                a bulk string
+None                 nothing: a null bulk string in RESP2
+NULL_ARRAY           nothing, where an array would be: a null array in RESP2
+list                 an array
+tuple                an array of bulk strings only, which is written fastest
+Simple               a simple string, as OK
+RespqError           an error
+dict                 a map; in RESP2 an array of keys and values
+set, frozenset       a set; in RESP2 an array
+bool                 a boolean; in RESP2 1 or 0
+float                a double; in RESP2 a bulk string
+Verbatim             text for people; in RESP2 a bulk string
+Push                 out-of-band data; in RESP2 an array
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from respq.errors import RespqError
+
+
+class NullArray:
+    """The class of `NULL_ARRAY`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NULL_ARRAY"
+
+
+NULL_ARRAY: Final = NullArray()
+"""What a command that answers an array answers when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A simple string: a word of the protocol, without CR and LF."""
+
+    text: bytes
+
+
+OK: Final = Simple(b"OK")
+
+
+class SetOf(list["Reply"]):
+    """A set that is written in this order, and may hold what has no hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text that a client should show as it is."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Data that answers no request, as a message of a channel."""
+
+    items: Sequence[Reply]
+
+
+# To mypy text is a sequence, too; the encoder refuses it.
+Reply: TypeAlias = (
+    "bool | int | float | bytes | NullArray | Simple | Verbatim | Push | RespqError"
+    " | Sequence[Reply] | Mapping[bytes, Reply] | AbstractSet[Reply] | None"
+)

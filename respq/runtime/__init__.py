@@ -1,0 +1,1 @@
+"""Time, commits, and the moment at which a reply may leave."""

@@ -1,0 +1,135 @@
+"""Commits: in the loop's thread while the disk is fast, in a thread of its own otherwise.
+
+An inline commit saves two thread switches but stalls every client for as long as the disk
+takes, so it is used only while commits are measured to be short. The measure is a moving
+average; one slow commit changes little, a slow disk changes the mode within a few.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Final
+
+from respq.engine.batch import FORMAT_VERSION, BatchHeader, encode_batch
+from respq.engine.codec import encode_records
+from respq.engine.records import Record
+from respq.journal.journal import Journal
+
+INLINE_BELOW_MS: Final = 0.5
+THREAD_ABOVE_MS: Final = 0.7
+"""Apart, so that a disk on the border does not make the mode flap."""
+_WEIGHT: Final = 1 / 16
+BUCKETS_MS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0)
+
+
+class CommitFigures:
+    """What commits were like; plain numbers, read when metrics are scraped."""
+
+    __slots__ = ("average_ms", "batches", "bytes", "durations", "max_ms", "records", "total_ms")
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.records = 0
+        self.bytes = 0
+        self.total_ms = 0.0
+        self.max_ms = 0.0
+        self.average_ms = THREAD_ABOVE_MS
+        self.durations = [0] * (len(BUCKETS_MS) + 1)
+        """Commits by duration; bucket i is up to ``BUCKETS_MS[i]``, the last is beyond."""
+
+    def add(self, records: int, size: int, elapsed_ms: float) -> None:
+        """Count one commit."""
+        self.batches += 1
+        self.records += records
+        self.bytes += size
+        self.total_ms += elapsed_ms
+        self.max_ms = max(self.max_ms, elapsed_ms)
+        self.average_ms += (elapsed_ms - self.average_ms) * _WEIGHT
+        bucket = 0
+        while bucket < len(BUCKETS_MS) and elapsed_ms > BUCKETS_MS[bucket]:
+            bucket += 1
+        self.durations[bucket] += 1
+
+
+class Batch:
+    """Records that will be committed together, and the counters as they stand behind them."""
+
+    __slots__ = ("next_fence", "next_number", "now_ms", "records", "sizes")
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        sizes: Sequence[int],
+        now_ms: int,
+        next_number: int,
+        next_fence: int,
+    ) -> None:
+        self.records = records
+        self.sizes = sizes
+        self.now_ms = now_ms
+        self.next_number = next_number
+        self.next_fence = next_fence
+
+
+class Committer:
+    """Writes batches, one at a time, each chained to the last."""
+
+    def __init__(self, journal: Journal, *, position: int, checksum: int, epoch: int) -> None:
+        self.journal = journal
+        self.position = position
+        """Of the next batch."""
+        self.figures = CommitFigures()
+        self.inline = False
+        self._checksum = checksum
+        self._epoch = epoch
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="respq-commit", daemon=True)
+        self._thread.start()
+
+    @property
+    def mode(self) -> str:
+        """Where the next commit runs: inline or thread."""
+        return "inline" if self.inline else "thread"
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch in this thread; it is durable, as the mode says, on return.
+
+        Raises:
+            CommitFailed: if the journal did not take it.
+        """
+        body = encode_records(batch.records, batch.sizes)
+        header = BatchHeader(
+            FORMAT_VERSION,
+            self.position,
+            self._epoch,
+            batch.now_ms,
+            batch.next_number,
+            batch.next_fence,
+            batch.next_number,
+            len(batch.records),
+        )
+        blob, checksum = encode_batch(header, body, self._checksum)
+        started = time.perf_counter()
+        self.journal.append(self.position, blob, checksum)
+        elapsed_ms = (time.perf_counter() - started) * 1_000
+        self._checksum = checksum
+        self.position += 1
+        self.figures.add(len(batch.records), len(blob), elapsed_ms)
+        limit = THREAD_ABOVE_MS if self.inline else INLINE_BELOW_MS
+        self.inline = self.figures.average_ms < limit
+
+    def in_thread(self, work: Callable[[], None]) -> None:
+        """Run ``work`` in the writer thread, after what was given to it before."""
+        self._work.put(work)
+
+    def stop(self) -> None:
+        """End the writer thread after its last work."""
+        self._work.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()

@@ -1,0 +1,289 @@
+"""The core of the server: executes what has arrived, commits it, then lets replies go.
+
+    requests ─► broker ─► records ─► the open batch        replies ─► held with it
+                                          │ end of the turn
+                                          ▼
+                              the batch in flight ── committed ──► its replies leave
+
+A reply waits for the newest batch that its execution could have seen: the open one if it
+holds records, else the one in flight; reads too, since what they read may not be durable
+yet. With neither it leaves at once. One commit is in flight at a time; what arrives
+meanwhile forms the next batch, which is started before the replies of the last are written.
+
+A commit that fails is the end: memory is ahead of the disk and cannot go back. Held
+replies are dropped and the process stops; a restart replays the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from respq.broker.broker import Broker
+from respq.broker.session import Pop
+from respq.config import Settings
+from respq.engine.timers import NEVER_MS
+from respq.resp.replies import Reply
+from respq.runtime.clock import Clock
+from respq.runtime.committer import Batch, Committer
+from respq.runtime.lag import LoopLag
+from respq.runtime.traffic import Traffic
+
+_SYNC_EVERY_S = 1.0
+_SYNC_RETRY_S = 0.01
+
+
+class Client(Protocol):
+    """A connection as the core sees it."""
+
+    held_count: int
+
+    def release(self, data: bytes, pops: list[Pop]) -> None:
+        """Send a reply whose time has come; undo its pops if the transport is closed."""
+
+    def answer(self, reply: Reply) -> None:
+        """Take the reply of a wait that is over."""
+
+    def end(self) -> None:
+        """Close at once."""
+
+    def throttle(self, stop: bool) -> None:
+        """Stop or go on reading: there is too much that is not committed."""
+
+
+Held = tuple[Client, bytes, list[Pop]]
+
+
+class Core:
+    """Turns, commits, and the replies that wait for them."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        clock: Clock,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.broker = broker
+        self.engine = broker.engine
+        self.clock = clock
+        self.settings = settings
+        self.loop = loop
+        self.committer: Committer | None = None
+        """None while loading, and for good where no journal is kept."""
+        self.clients: dict[int, Client] = {}
+        """By session id."""
+        self.traffic = Traffic()
+        self.lag = LoopLag(loop)
+        self.failed = False
+        self.uncommitted_bytes = 0
+        """Received since the open batch began, an upper bound of its size."""
+        self._fail = fail
+        self._open: list[Held] = []
+        self._flight: list[Held] = []
+        self._in_flight = False
+        self._turn_is_open = False
+        self._is_behind = False
+        self._throttled: list[Client] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_ms = NEVER_MS
+        self._now_ms = 0
+        self._unsynced = False
+
+    # Turns.
+
+    def begin_turn(self) -> int:
+        """Return the time of this turn of the loop.
+
+        The first call of a turn does everything that is due by then, and has the turn ended
+        when the loop has read every socket that was ready.
+        """
+        if self._turn_is_open:
+            return self._now_ms
+        self._turn_is_open = True
+        self.loop.call_soon(self._end_turn)
+        now_ms = self._now_ms = self.clock.now_ms()
+        broker = self.broker
+        if not broker.loading and broker.next_deadline_ms() <= now_ms:
+            self._is_behind = broker.tick(now_ms)
+        return now_ms
+
+    def _end_turn(self) -> None:
+        """Commit what the turn emitted, and see to it that the next one comes in time."""
+        self._turn_is_open = False
+        broker = self.broker
+        if broker.outbox or broker.closing:
+            self.deliver()
+        if not self._in_flight:
+            self._commit()
+        if self._is_behind:
+            self._is_behind = False
+            self.begin_turn()
+            return
+        deadline_ms = broker.next_deadline_ms()
+        if deadline_ms < self._alarm_ms and not broker.loading:
+            self._set_alarm(deadline_ms)
+
+    def deliver(self) -> None:
+        """Hand the replies of finished waits to their clients, and end those who must go."""
+        broker = self.broker
+        while broker.outbox or broker.closing:
+            outbox, broker.outbox = broker.outbox, []
+            closing, broker.closing = broker.closing, []
+            for session, reply in outbox:
+                client = self.clients.get(session.id)
+                if client is None:
+                    self.undo(session.take_pops())
+                else:
+                    client.answer(reply)
+            for session in closing:
+                client = self.clients.get(session.id)
+                if client is not None:
+                    client.end()
+
+    def _set_alarm(self, deadline_ms: int) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_ms = deadline_ms
+        # Loops round to a millisecond and may be early by one.
+        delay_s = min(max(deadline_ms - self._now_ms, 0) / 1_000 + 0.000_5, 3_600.0)
+        self._alarm = self.loop.call_later(delay_s, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._alarm_ms = NEVER_MS
+        self.begin_turn()
+
+    # Replies.
+
+    def hold(self, client: Client, data: bytes, pops: list[Pop], *, stateless: bool) -> None:
+        """Send ``data`` to a client as soon as what it depends on is committed.
+
+        A stateless reply depends on nothing, but keeps its place behind those that wait.
+        """
+        if not (stateless and not client.held_count):
+            if self.engine.records:
+                client.held_count += 1
+                self._open.append((client, data, pops))
+                return
+            if self._in_flight:
+                client.held_count += 1
+                self._flight.append((client, data, pops))
+                return
+        client.release(data, pops)
+
+    def undo(self, pops: list[Pop]) -> None:
+        """Put back what was popped in a reply that nobody will get, last pop first."""
+        for job, fence in reversed(pops):
+            start = len(self.engine.records)
+            self.engine.undo(job, fence)
+            self.engine.end_transaction(start)
+        if pops:
+            self.broker.serve(self.begin_turn())
+
+    def received(self, client: Client, size: int) -> None:
+        """Count what a turn's requests took; stop reading while too much is uncommitted."""
+        if not self.engine.records:
+            return
+        self.uncommitted_bytes += size
+        if self.uncommitted_bytes > self.settings.batch_bytes_max and not self._in_flight:
+            self._commit()
+        elif self.uncommitted_bytes > self.settings.uncommitted_bytes_max:
+            client.throttle(True)
+            self._throttled.append(client)
+
+    # Commits.
+
+    def _commit(self) -> None:
+        """Commit the open batch, if it holds anything, and nothing is in flight."""
+        engine = self.engine
+        committer = self.committer
+        records, sizes = engine.take_records() if engine.records else ([], [])
+        held, self._open = self._open, []
+        self.uncommitted_bytes = 0
+        if committer is None or not records:
+            self._release(held)
+            return
+        if self.failed:
+            return
+        self._unsynced = True
+        state = engine.state
+        batch = Batch(records, sizes, self._now_ms, state.next_number, state.next_fence)
+        if committer.inline:
+            try:
+                committer.commit(batch)
+            except Exception as error:
+                self._failed(error)
+                return
+            self._release(held)
+        else:
+            self._in_flight = True
+            self._flight = held
+            committer.in_thread(lambda: self._in_thread(lambda: committer.commit(batch)))
+
+    def _in_thread(self, work: Callable[[], None]) -> None:
+        """Run in the writer thread, and tell the loop how it went."""
+        try:
+            work()
+        except BaseException as error:
+            self.loop.call_soon_threadsafe(self._failed, error)
+        else:
+            self.loop.call_soon_threadsafe(self._committed)
+
+    def _committed(self) -> None:
+        """The batch in flight is durable: start the next one, then let its replies go."""
+        held, self._flight = self._flight, []
+        self._in_flight = False
+        if self.failed:
+            return
+        if self.committer is not None and self.committer.inline:
+            # An inline commit releases its own replies: these come before them.
+            self._release(held)
+            held = []
+        if self.engine.records:
+            self._commit()
+        self._release(held)
+        if self._throttled:
+            throttled, self._throttled = self._throttled, []
+            for client in throttled:
+                client.throttle(False)
+
+    def _release(self, held: list[Held]) -> None:
+        for client, data, pops in held:
+            client.held_count -= 1
+            client.release(data, pops)
+
+    def _failed(self, error: BaseException) -> None:
+        self.failed = True
+        self._flight = []
+        self._open = []
+        self._fail(error)
+
+    # Start and end.
+
+    def start(self, committer: Committer | None) -> None:
+        """Begin to commit; the state has been read back."""
+        self.committer = committer
+        if committer is not None and self.settings.fsync == "everysec":
+            self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
+
+    def _sync(self, committer: Committer) -> None:
+        """Make the last second durable; nothing is committed meanwhile, as if it were a batch."""
+        if self.failed:
+            return
+        if self._in_flight:
+            self.loop.call_later(_SYNC_RETRY_S, self._sync, committer)
+            return
+        self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
+        if self._unsynced:
+            self._unsynced = False
+            self._in_flight = True
+            committer.in_thread(lambda: self._in_thread(committer.journal.sync))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything emitted is committed."""
+        return not self._in_flight and not self.engine.records

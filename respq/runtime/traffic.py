@@ -1,0 +1,51 @@
+"""What passed through the server; plain numbers, read when metrics are scraped."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BUCKETS_S: Final = (0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_5, 0.001, 0.01, 0.1)
+
+
+class Durations:
+    """Counts by command and bucket; plain integers, read when metrics are scraped."""
+
+    __slots__ = ("counts", "sums_s")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, list[int]] = {}
+        """By command; bucket i is up to ``BUCKETS_S[i]``, the last is beyond."""
+        self.sums_s: dict[str, float] = {}
+
+    def add(self, command: str, elapsed_s: float) -> None:
+        """Count one execution."""
+        counts = self.counts.get(command)
+        if counts is None:
+            counts = self.counts[command] = [0] * (len(BUCKETS_S) + 1)
+            self.sums_s[command] = 0.0
+        bucket = 0
+        while bucket < len(BUCKETS_S) and elapsed_s > BUCKETS_S[bucket]:
+            bucket += 1
+        counts[bucket] += 1
+        self.sums_s[command] += elapsed_s
+
+
+class Traffic:
+    """Counts since the start of the process."""
+
+    __slots__ = (
+        "commands_total",
+        "connections_total",
+        "durations",
+        "rejected_total",
+        "until_sample",
+    )
+
+    def __init__(self) -> None:
+        self.commands_total = 0
+        self.connections_total = 0
+        self.rejected_total = 0
+        """Connections turned away at maxclients."""
+        self.durations = Durations()
+        self.until_sample = 0
+        """Commands until the next one is timed."""

@@ -1,0 +1,1 @@
+"""Sockets: listeners, connections, start and stop of the whole server."""

@@ -1,0 +1,390 @@
+"""The whole server: what is started in which order, and how it ends.
+
+start    listen (answers -LOADING) → read the journal back → settle what happened
+         meanwhile → open for business
+drain    stop listening → answer those who wait → take acks until no job is leased or
+         the time is over → commit → close the journal
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from respq import __version__
+from respq.broker.broker import Broker, Figures
+from respq.broker.session import Session
+from respq.config import Settings
+from respq.engine.engine import Engine
+from respq.engine.records import EpochStarted
+from respq.engine.state import State
+from respq.errors import CommitFailed
+from respq.handlers import command_table
+from respq.http.app import Sidecar
+from respq.journal.disk import DiskJournal
+from respq.journal.journal import BatchSource
+from respq.journal.replay import Replayed, replay
+from respq.runtime.clock import Clock
+from respq.runtime.committer import Committer
+from respq.runtime.core import Core
+from respq.runtime.zones import load_zone
+from respq.server.connection import Connection
+from respq.server.files import fit_clients
+from respq.server.idle import IdleTimeout
+from respq.server.listener import Listeners
+from respq.server.logs import Log, open_log
+
+_DRAIN_LOOK_S = 0.02
+_CONFIGURE_GC = (100_000, 50, 100)
+"""Jobs are not tracked, so what a collection walks is mostly what never dies."""
+_SWITCH_INTERVAL_S = 0.001
+"""How long the writer thread waits for the interpreter while the loop is busy; 5 ms by default."""
+
+
+class StoppedWhileLoading(Exception):
+    """A signal came before the journal was read back; nothing has been changed."""
+
+
+class Server:
+    """A server in one event loop."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self.settings = settings
+        self.log = log
+        self.loop = asyncio.get_running_loop()
+        self.run_id = secrets.token_hex(20)
+        self.started_s = time.monotonic()
+        self.engine = Engine(State(), load_zone)
+        self.broker = Broker(
+            self.engine,
+            command_table(),
+            settings,
+            figures=self.figures,
+            report=lambda error: log.error("a command failed unexpectedly", cause=error),
+        )
+        self.broker.loading = True
+        self.clock = Clock()
+        self.core = Core(self.broker, self.clock, settings, self.loop, fail=self.fail)
+        self.sidecar = Sidecar(self.core, settings) if settings.http else None
+        self.listeners = Listeners(settings, lambda: Connection(self))
+        self.connections: dict[int, Connection] = {}
+        """By session id."""
+        self.idle = IdleTimeout(self.loop, self.connections.values, settings.idle_timeout_ms)
+        self.journal: DiskJournal | None = None
+        self.replayed = Replayed()
+        self.status = 0
+        """What the process will exit with."""
+        self._next_session_id = 1
+        self._ended = asyncio.Event()
+        self.is_stopping = False
+        self._drain_ends_s = 0.0
+
+    # Start.
+
+    async def start(self) -> None:
+        """Listen, read the journal back, open for business.
+
+        Raises:
+            StartRefused: and everything is closed again.
+            StoppedWhileLoading: likewise.
+        """
+        settings = self.settings
+        try:
+            if not settings.memory:
+                self.journal = DiskJournal(
+                    settings.data_dir, fsync=settings.fsync, segment_bytes=settings.segment_bytes
+                )
+            await self.listeners.open()
+            if self.sidecar is not None:
+                await self.sidecar.open()
+            self.core.lag.start()
+            self.idle.start()
+            await self._load()
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _load(self) -> None:
+        """Read the journal back, in a thread so that clients are answered meanwhile."""
+        started_s = time.monotonic()
+        settings = self.settings
+        state = self.engine.state
+        if self.journal is not None:
+            await asyncio.to_thread(
+                replay, _Stoppable(self.journal, self), state, self._report_recovery, self.replayed
+            )
+        else:
+            state.build_indexes()
+        self.clock.start_from(self.replayed.now_ms)
+        committer = None
+        if self.journal is not None:
+            epoch = self.replayed.epoch + 1
+            committer = Committer(
+                self.journal,
+                position=self.replayed.next_position,
+                checksum=self.replayed.checksum,
+                epoch=epoch,
+            )
+            self.engine.emit(EpochStarted(epoch, self.clock.now_ms(), __version__))
+        self.engine.start(self.clock.now_ms())
+        self.core.start(committer)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_CONFIGURE_GC)
+        self.broker.loading = False
+        self.core.begin_turn()
+        self.log.info(
+            "ready",
+            address=self.listeners.shown(),
+            data_dir="none" if settings.memory else settings.data_dir,
+            durability=durability(settings),
+            records=self.replayed.records,
+            seconds=round(time.monotonic() - started_s, 3),
+        )
+
+    def _report_recovery(self, sentence: str) -> None:
+        self.log.warning(sentence)
+
+    # Clients.
+
+    def open_session(self, client: Connection, address: str, local_address: str) -> Session:
+        """Make the session of a new connection."""
+        session_id = self._next_session_id
+        self._next_session_id += 1
+        self.core.traffic.connections_total += 1
+        self.core.clients[session_id] = self.connections[session_id] = client
+        return self.broker.open_session(
+            session_id,
+            address=address,
+            local_address=local_address,
+            fd=client.fileno(),
+            buffered=client.buffered,
+            created_ms=self.clock.now_ms(),
+        )
+
+    def close_session(self, client: Connection) -> None:
+        """Forget a connection that is gone."""
+        self.core.clients.pop(client.session.id, None)
+        self.connections.pop(client.session.id, None)
+        self.broker.close_session(client.session)
+
+    # End.
+
+    def stop(self) -> None:
+        """Begin to drain; a second call leaves at once."""
+        if self.is_stopping:
+            self._ended.set()
+            return
+        self.is_stopping = True
+        self.log.info("draining", leased=self._leased_count(), limit_ms=self.settings.drain_ms)
+        self.listeners.close()
+        self._drain_ends_s = time.monotonic() + self.settings.drain_ms / 1_000
+        if not self.broker.loading:
+            self.broker.drain()
+            self.core.begin_turn()
+        self._look_at_drain()
+
+    def _look_at_drain(self) -> None:
+        waits = self._leased_count() and self.core.clients and not self.broker.stop_now
+        if waits and time.monotonic() < self._drain_ends_s:
+            self.loop.call_later(_DRAIN_LOOK_S, self._look_at_drain)
+        elif not self.core.is_settled and not self.core.failed:
+            self.core.begin_turn()
+            self.loop.call_later(_DRAIN_LOOK_S, self._look_at_drain)
+        else:
+            self._ended.set()
+
+    def _leased_count(self) -> int:
+        if self.broker.loading:
+            return 0
+        return sum(len(queue.leases) for queue in self.engine.state.queues.values())
+
+    def fail(self, error: BaseException) -> None:
+        """Stop because memory and journal can no longer agree; nothing more is answered."""
+        self.core.failed = True
+        self.status = 1
+        self.log.error(
+            "stopping: what was executed could not be committed; nothing unanswered was "
+            "promised, and the next start reads back everything answered",
+            cause=error,
+        )
+        self._ended.set()
+
+    async def wait(self) -> int:
+        """Return the exit status when the server has ended."""
+        await self._ended.wait()
+        try:
+            await self._close()
+        except CommitFailed as error:
+            self.status = 1
+            self.log.error("the journal could not be closed", cause=error)
+        self.log.info("stopped", status=self.status)
+        return self.status
+
+    async def _close(self) -> None:
+        self.listeners.close()
+        if self.sidecar is not None:
+            await self.sidecar.close()
+        self.core.lag.stop()
+        self.idle.stop()
+        for client in list(self.connections.values()):
+            if self.core.failed:
+                client.end()
+            else:
+                client.transport.close()
+        await asyncio.sleep(0)
+        if self.core.committer is not None:
+            self.core.committer.stop()
+        if self.journal is not None:
+            self.journal.close()
+
+    # Facts.
+
+    def figures(self) -> Figures:
+        """Return what INFO says of the process."""
+        core = self.core
+        uptime_s = int(time.monotonic() - self.started_s)
+        committer = core.committer
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        persistence: dict[str, int | str] = {
+            "loading": int(self.broker.loading),
+            "respq_durability": durability(self.settings),
+            "respq_loaded_records": self.replayed.records,
+        }
+        if committer is not None and self.journal is not None:
+            commits = committer.figures
+            persistence |= {
+                "respq_commit_mode": committer.mode,
+                "respq_commits": commits.batches,
+                "respq_committed_records": commits.records,
+                "respq_commit_average_us": int(commits.average_ms * 1_000),
+                "respq_commit_max_us": int(commits.max_ms * 1_000),
+                "respq_journal_bytes": self.journal.size_bytes(),
+                "respq_journal_position": committer.position - 1,
+            }
+        return {
+            "server": {
+                "run_id": self.run_id,
+                "process_id": os.getpid(),
+                "tcp_port": self.listeners.port,
+                "uptime_in_seconds": uptime_s,
+                "uptime_in_days": uptime_s // 86_400,
+            },
+            "memory": {
+                "used_memory": resident_bytes(),
+                "used_memory_peak": usage.ru_maxrss * 1024,
+            },
+            "cpu": {
+                "used_cpu_sys": f"{usage.ru_stime:.6f}",
+                "used_cpu_user": f"{usage.ru_utime:.6f}",
+            },
+            "persistence": persistence,
+            "stats": {
+                "total_connections_received": core.traffic.connections_total,
+                "total_commands_processed": core.traffic.commands_total,
+                "rejected_connections": core.traffic.rejected_total,
+                "respq_loop_lag_max_us": int(self.core.lag.max_ms * 1_000),
+            },
+        }
+
+
+class _Stoppable:
+    """A journal that is not read on when the server is to stop."""
+
+    def __init__(self, journal: BatchSource, server: Server) -> None:
+        self._journal = journal
+        self._server = server
+        self.cut = journal.cut
+
+    def read(self, position: int) -> Iterator[tuple[int, bytes]]:
+        """Yield position and blob as the journal does."""
+        for batch in self._journal.read(position):
+            if self._server.is_stopping:
+                raise StoppedWhileLoading
+            yield batch
+
+
+def durability(settings: Settings) -> str:
+    """Return the word for what a reply promises."""
+    return "memory" if settings.memory else settings.fsync
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:  # Not Linux: the peak is the best there is.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal or SHUTDOWN ends it; return the exit status.
+
+    Raises:
+        StartRefused: why it could not start.
+    """
+    log = open_log(settings.log_level, settings.log_format)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    settings = fit_clients(settings, log)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, log))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # Where there are no wheels for it, asyncio does.
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, log: Log) -> int:
+    server = Server(settings, log)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        server.loop.add_signal_handler(number, server.stop)
+    try:
+        await server.start()
+    except StoppedWhileLoading:
+        log.info("stopped while the journal was being read back", status=0)
+        return 0
+    sys.stdout.write(_banner(settings, server.listeners, server.sidecar))
+    sys.stdout.flush()
+    return await server.wait()
+
+
+def _banner(settings: Settings, listeners: Listeners, sidecar: Sidecar | None) -> str:
+    kept = "nothing is kept: --memory" if settings.memory else os.path.abspath(settings.data_dir)
+    cli = f"redis-cli -p {listeners.port}"
+    return (
+        f"respq {__version__} is ready\n"
+        f"  address     {listeners.shown()}\n"
+        f"  health      {_health(settings, sidecar)}\n"
+        f"  data        {kept}\n"
+        f"  durability  {_PROMISES[durability(settings)]}\n"
+        "  try\n"
+        f'    {cli} QPUSH mail "hello"\n'
+        f"    {cli} QPOP mail\n"
+        f"    {cli} QACK mail <the receipt that QPOP printed second>\n"
+    )
+
+
+def _health(settings: Settings, sidecar: Sidecar | None) -> str:
+    if sidecar is None:
+        return "none: --no-http"
+    return f"http://{settings.http_host}:{sidecar.port}/healthz"
+
+
+_PROMISES = {
+    "always": "always: a reply is sent when the disk has it",
+    "everysec": "everysec: a crash of the machine may lose the last second, of respq nothing",
+    "no": "no: a crash of the machine may lose what it had not written, of respq nothing",
+    "memory": "memory: everything is lost when the process ends",
+}

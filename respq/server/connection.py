@@ -1,0 +1,333 @@
+"""One client's socket: bytes to requests, replies to bytes, and when to stop reading.
+
+A read is executed as one turn: all its requests run, their replies are joined, and one
+write sends them when the core lets them go.
+
+    socket ─► unread ─► parser ─► backlog ─► turn ─► held by the core ─► transport
+
+What is beyond the limits of a turn waits in the backlog, and the socket is not read while
+there is one. Behind a blocked command it is read on, because that is the only way to learn that
+the client is gone; but what comes then stays unread bytes, which take no more than they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from respq.broker.broker import Arrived
+from respq.broker.session import Pop
+from respq.config import KIB, TURN_COMMANDS_MAX, TURNS_HELD_MAX
+from respq.errors import RespqError
+from respq.resp.encoder import encode
+from respq.resp.parser import Parser
+from respq.resp.replies import Reply
+
+if TYPE_CHECKING:
+    from respq.server.app import Server
+
+SAMPLE_EVERY = 32
+"""One command in so many is timed: two clock reads for each would cost 86 ns."""
+_PIECE_BYTES = 256 * KIB
+"""Unread bytes are parsed in pieces of what one read brings."""
+
+
+class Connection(asyncio.Protocol):
+    """A client of the core, and the protocol of its transport."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.core = server.core
+        self.broker = server.broker
+        self.held_count = 0
+        self._unread = bytearray()
+        self._backlog: deque[list[bytes] | RespqError] = deque()
+        self._was_heard = True
+        self._silent_since_s = 0.0
+        self._unsent_bytes = 0
+        self._is_resuming = False
+        self._is_throttled = False
+        self._peer_is_slow = False
+        self._is_paused = False
+        self._is_at_end = False
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a new client, or turn it away when there are too many."""
+        # uvloop's transports are no subclass of asyncio's.
+        self.transport = transport = cast(asyncio.Transport, transport)
+        address, local_address = _address(transport, "peername"), _address(transport, "sockname")
+        self.session = self.server.open_session(self, address, local_address)
+        settings = self.server.settings
+        self._unread_bytes_max = settings.query_buffer_bytes_max
+        self.parser = Parser(
+            bulk_bytes_max=settings.payload_bytes_max,
+            query_bytes_max=settings.query_buffer_bytes_max,
+            authenticated=self.session.authenticated,
+        )
+        if len(self.core.clients) > settings.maxclients:
+            self.core.traffic.rejected_total += 1
+            transport.write(b"-ERR max number of clients reached\r\n")
+            transport.close()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Forget the client; what it waited for goes to others."""
+        self.server.close_session(self)
+        self._unread.clear()
+        self._backlog.clear()
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before the client closed its side, then close ours."""
+        self._is_at_end = True
+        if self.session.waiter is not None:
+            self._give_up_waiting()
+            return True
+        return bool(self.held_count or self._backlog or self._unread)
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not read its replies."""
+        self._peer_is_slow = True
+        self._look_at_reading()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read what was waiting."""
+        self._peer_is_slow = False
+        self._look_at_reading()
+        self._resume_soon()
+
+    def data_received(self, data: bytes) -> None:
+        """Execute what has arrived."""
+        self._arrived(self.parser.feed(data), len(data))
+        if self.parser.held:
+            self._go_on_parsing()
+
+    def _go_on_parsing(self) -> None:
+        """Parse what was held until it was known whether the client may send so much."""
+        while self.parser.held and not self._backlog and not self.session.closing:
+            self._arrived(self.parser.feed(b""), 0)
+
+    def _arrived(self, requests: Arrived, size: int) -> None:
+        if not requests:
+            return
+        if self._backlog or self.session.waiter is not None:
+            self._backlog += requests
+            self._look_at_reading()
+        else:
+            self._turn(requests, size)
+
+    # What the core calls.
+
+    def release(self, data: bytes, pops: list[Pop]) -> None:
+        """Write a reply; if nobody can get it any more, put back what it popped."""
+        transport = self.transport
+        if (
+            transport.is_closing()
+            # One that closed its side is most often a worker that is gone.
+            or (pops and self._is_at_end)
+            or (self._peer_is_slow and self._is_over_limit())
+        ):
+            self.core.undo(pops)
+            transport.abort()
+            return
+        transport.write(data)
+        if self.held_count:
+            return
+        if self.session.closing or (self._is_at_end and not self._backlog and not self._unread):
+            transport.close()
+        elif self._is_paused:
+            self._look_at_reading()
+            self._resume_soon()
+
+    def answer(self, reply: Reply) -> None:
+        """Send the reply of a wait that is over, and go on behind it."""
+        data = encode(reply, self.session.protocol)
+        self.core.hold(self, data, self.session.take_pops(), stateless=False)
+        self._resume_soon()
+
+    def end(self) -> None:
+        """Close at once; what is held is undone when its time comes."""
+        self.transport.abort()
+
+    def throttle(self, stop: bool) -> None:
+        """Stop or go on reading, because of what is not committed yet."""
+        self._is_throttled = stop
+        self._look_at_reading()
+        if not stop:
+            self._resume_soon()
+
+    def fileno(self) -> int:
+        """Return the number of the socket, for CLIENT LIST."""
+        sock = self.transport.get_extra_info("socket")
+        return sock.fileno() if sock is not None else -1
+
+    def buffered(self) -> tuple[int, int]:
+        """Return the bytes of requests that wait to be run, and of replies not yet sent."""
+        waiting = sum(sum(map(len, each)) for each in self._backlog if isinstance(each, list))
+        return waiting + len(self._unread), self.transport.get_write_buffer_size()
+
+    def end_if_silent(self, now_s: float, timeout_s: float) -> None:
+        """Close at once if nothing came, and nothing that was sent was read, for too long."""
+        waits = self.session.waiter is not None or self.held_count or self._backlog
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if self._was_heard or waits or unsent_bytes != self._unsent_bytes:
+            self._was_heard = False
+            self._unsent_bytes = unsent_bytes
+            self._silent_since_s = now_s
+        elif now_s - self._silent_since_s >= timeout_s:
+            self.server.log.debug("client closed: it is silent", address=self.session.address)
+            self.end()
+
+    # Turns.
+
+    def _turn(self, requests: Arrived, size: int) -> None:
+        core = self.core
+        try:
+            now_ms = core.begin_turn()
+            if len(requests) > TURN_COMMANDS_MAX:
+                self._backlog.extend(requests[TURN_COMMANDS_MAX:])
+                del requests[TURN_COMMANDS_MAX:]
+            self._execute(requests, now_ms)
+            core.received(self, size)
+        except Exception as error:
+            self.server.fail(error)
+            return
+        if self._backlog or self.held_count > TURNS_HELD_MAX:
+            self._look_at_reading()
+            self._resume_soon()
+
+    def _execute(self, requests: Arrived, now_ms: int) -> None:
+        """Run requests until one blocks or ends the session; hold what is to be said."""
+        session = self.session
+        if self._is_sample(len(requests)):
+            out, count = self._execute_timed(requests, now_ms)
+        else:
+            out, count = self.broker.execute_all(session, requests, now_ms)
+        if count < len(requests):
+            self.core.traffic.commands_total -= len(requests) - count
+            self._backlog.extendleft(reversed(requests[count:]))
+        if session.waiter is not None or session.closing:
+            if session.waiter is not None and self._is_at_end:
+                self._give_up_waiting()
+            self._look_at_reading()
+        if not (session.authenticated and self.parser.authenticated):
+            # What the parser kept until it knew who is asking is to come next.
+            self.parser.authenticated = session.authenticated
+            self._resume_soon()
+        if session.killed:
+            self.core.undo(session.take_pops())
+        elif out:
+            # Only one alone is worth asking: a PING is not to wait for somebody else's disk.
+            command = session.command
+            stateless = len(requests) == 1 and command is not None and command.stateless
+            data = out[0] if len(out) == 1 else b"".join(out)
+            pops = session.take_pops() if session.pops else []
+            self.core.hold(self, data, pops, stateless=stateless)
+        if self.broker.stop_wanted and not self.server.is_stopping:
+            self.server.stop()
+
+    def _is_sample(self, count: int) -> bool:
+        """Count commands; tell whether the first of these is one of those that are timed."""
+        traffic = self.core.traffic
+        traffic.commands_total += count
+        traffic.until_sample -= count
+        if traffic.until_sample > 0:
+            return False
+        traffic.until_sample = SAMPLE_EVERY
+        return True
+
+    def _execute_timed(self, requests: Arrived, now_ms: int) -> tuple[list[bytes], int]:
+        """Run requests, and time the first of them."""
+        session = self.session
+        started = time.perf_counter()
+        out, count = self.broker.execute_all(session, requests[:1], now_ms)
+        if session.command is not None:
+            elapsed_s = time.perf_counter() - started
+            self.core.traffic.durations.add(session.command.name, elapsed_s)
+        if len(requests) > 1 and session.waiter is None and not session.closing:
+            more, more_count = self.broker.execute_all(session, requests[1:], now_ms)
+            out += more
+            count += more_count
+        return out, count
+
+    def _give_up_waiting(self) -> None:
+        """Have a client that closed its side wait no more: nobody would take the job."""
+        self.broker.unblock(self.session)
+        self.core.begin_turn()
+
+    def _is_over_limit(self) -> bool:
+        """Tell whether there are more unsent replies than a connection may have."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes <= self.server.settings.output_buffer_bytes_max:
+            return False
+        self.server.log.warning(
+            "client closed: it does not read its replies",
+            address=self.session.address,
+            unsent_bytes=unsent_bytes,
+        )
+        return True
+
+    def _resume_soon(self) -> None:
+        waits = self._backlog or self._unread or self.parser.held
+        if waits and not self._is_resuming:
+            self._is_resuming = True
+            self.core.loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        """Take a turn for what has been waiting."""
+        self._is_resuming = False
+        if self._must_wait() or self.session.waiter is not None or self.transport.is_closing():
+            return
+        while not self._backlog and (self._unread or self.parser.held):
+            piece = bytes(self._unread[:_PIECE_BYTES])
+            del self._unread[:_PIECE_BYTES]
+            self._backlog += self.parser.feed(piece)
+        requests: Arrived = []
+        while self._backlog and len(requests) < TURN_COMMANDS_MAX:
+            requests.append(self._backlog.popleft())
+        if requests:
+            size = sum(sum(map(len, each)) for each in requests if isinstance(each, list))
+            self._turn(requests, size)
+        if self.parser.held:
+            self._go_on_parsing()
+        self._look_at_reading()
+        self._resume_soon()
+
+    def _must_wait(self) -> bool:
+        """Tell whether nothing more can be executed now, or at all."""
+        return (
+            self._is_throttled
+            or self._peer_is_slow
+            or self.session.closing
+            or self.held_count > TURNS_HELD_MAX
+        )
+
+    def _look_at_reading(self) -> None:
+        """Read exactly while nothing speaks against it."""
+        transport = self.transport
+        if self.session.waiter is None:
+            pause = self._must_wait() or bool(self._backlog)
+        else:
+            pause = self._must_wait() or len(self._unread) > self._unread_bytes_max
+        if pause is self._is_paused or transport.is_closing():
+            return
+        self._is_paused = pause
+        if pause:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+
+def _address(transport: asyncio.Transport, which: str) -> str:
+    """Return an address as Redis writes it."""
+    address = transport.get_extra_info(which)
+    if isinstance(address, tuple):
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        return f"{host}:{address[1]}"
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family == socket.AF_UNIX:
+        return f"{sock.getsockname()}:0"
+    return "?:0"

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.harness import Harness
+
+
+def bury(harness: Harness, payload: str, options: str = "") -> bytes:
+    """Push a job and make it a dead letter."""
+    job_id: bytes = harness.say(f"QPUSH q {payload} PRIORITY 99 {options}")
+    receipt = harness.say("QPOP q")[1].decode()
+    assert harness.say(f"QNACK q {receipt} FATAL ERROR {payload}-failed") == 1
+    return job_id
+
+
+def dead_payloads(harness: Harness) -> list[bytes]:
+    return [facts[b"payload"] for facts in harness.say("QDLQ LIST q")]
+
+
+def test_dead_letters_are_shown_the_longest_dead_first(harness: Harness) -> None:
+    first = harness.say("QPUSH q first ATTEMPTS 1")
+    receipt = harness.say("QPOP q")[1].decode()
+    for name in ("a", "b"):
+        bury(harness, name)
+    harness.say(f"QNACK q {receipt}")
+
+    assert dead_payloads(harness) == [b"a", b"b", b"first"]
+    assert harness.say("QDLQ COUNT q") == 3
+    assert [facts[b"payload"] for facts in harness.say("QDLQ LIST q COUNT 2")] == [b"a", b"b"]
+    assert harness.phase("q", first) == "dead"
+
+
+def test_a_queue_that_is_not_there_has_none(harness: Harness) -> None:
+    assert harness.say("QDLQ COUNT nowhere") == 0
+    assert harness.say("QDLQ LIST nowhere") == []
+    assert harness.say("QDLQ REDRIVE nowhere") == 0
+    assert harness.say("QDLQ PURGE nowhere") == 0
+    assert harness.journal == []
+
+
+def test_a_dead_letter_waits_for_ever(harness: Harness) -> None:
+    job_id = bury(harness, "x")
+
+    harness.pass_ms(400 * 86_400_000)
+    harness.crash(down_ms=400 * 86_400_000)
+
+    assert harness.phase("q", job_id) == "dead"
+    assert harness.say("QPOP q") is not None
+    assert harness.say("QLEN q") == 0
+
+
+def test_a_redriven_job_is_ready_with_a_clean_record(harness: Harness) -> None:
+    job_id = bury(harness, "x", "ATTEMPTS 2")
+
+    assert harness.say("QDLQ REDRIVE q") == 1
+
+    facts = harness.say(f"QSHOW q {job_id.decode()}")
+    assert (facts[b"phase"], facts[b"attempts"], facts[b"reason"]) == (b"ready", 0, b"")
+    assert facts[b"error"] == b"x-failed"
+    # It has both of its attempts again.
+    for phase in ("ready", "dead"):
+        receipt = harness.say("QPOP q")[1].decode()
+        harness.say(f"QNACK q {receipt} DELAY 0")
+        assert harness.phase("q", job_id) == phase
+
+
+def test_a_redrive_takes_the_longest_dead_and_puts_them_behind_their_equals(
+    harness: Harness,
+) -> None:
+    for name in ("a", "b", "c"):
+        bury(harness, name)
+    harness.say("QPUSH q ready PRIORITY 99")
+
+    assert harness.say("QDLQ REDRIVE q COUNT 2") == 2
+
+    assert [payload for _, payload in harness.say("QPEEK q COUNT 9")] == [b"ready", b"a", b"b"]
+    assert dead_payloads(harness) == [b"c"]
+    assert harness.queue("q").totals.redriven == 2
+
+
+def test_a_job_that_died_of_its_ttl_can_be_redriven(harness: Harness) -> None:
+    job_id = harness.say("QPUSH q x TTL 100")
+    harness.pass_ms(100)
+    assert harness.phase("q", job_id) == "dead"
+
+    harness.say("QDLQ REDRIVE q")
+    harness.pass_ms(1_000)
+
+    assert harness.phase("q", job_id) == "ready"
+    assert harness.say("QPOP q")[0] == job_id
+
+
+def test_a_redriven_job_keeps_a_ttl_that_is_not_over(harness: Harness) -> None:
+    job_id = bury(harness, "x", "TTL 1s")
+    harness.pass_ms(500)
+
+    harness.say("QDLQ REDRIVE q")
+
+    harness.pass_ms(499)
+    assert harness.phase("q", job_id) == "ready"
+    harness.pass_ms(1)
+    assert harness.phase("q", job_id) == "dead"
+
+
+def test_a_job_can_die_again_and_then_stands_last(harness: Harness) -> None:
+    for name in ("a", "b"):
+        bury(harness, name, "ATTEMPTS 1")
+    harness.say("QDLQ REDRIVE q COUNT 1")
+
+    harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()}")
+
+    assert dead_payloads(harness) == [b"b", b"a"]
+
+
+def test_a_purge_of_the_dead_leaves_the_living(harness: Harness) -> None:
+    held = harness.say("QPUSH q held")
+    receipt = harness.say("QPOP q")[1].decode()
+    for name in ("a", "b"):
+        bury(harness, name)
+    ready = harness.say("QPUSH q ready")
+
+    assert harness.say("QDLQ PURGE q") == 2
+
+    assert harness.say("QDLQ COUNT q") == 0
+    assert harness.phase("q", ready) == "ready"
+    assert harness.phase("q", held) == "leased"
+    assert harness.say(f"QACK q {receipt}") == 1
+    assert harness.queue("q").totals.purged == 2
+    assert harness.say("QDLQ PURGE q") == 0
+
+
+def test_the_id_of_a_dead_letter_is_taken_until_it_is_purged(harness: Harness) -> None:
+    bury(harness, "x", "ID mine")
+    harness.pass_ms(600_000)
+    harness.say("QPUSH q again ID mine")
+    assert harness.say("QLEN q") == 0
+
+    harness.say("QDLQ PURGE q")
+    harness.say("QPUSH q again ID mine")
+
+    assert harness.say("QLEN q") == 1
+
+
+@pytest.mark.parametrize("command", ["QDLQ REDRIVE q", "QDLQ PURGE q", "QDLQ LIST q"])
+def test_the_order_of_death_survives_a_crash(harness: Harness, command: str) -> None:
+    for name in ("a", "b", "c"):
+        bury(harness, name, "ATTEMPTS 1")
+    harness.say("QDLQ REDRIVE q COUNT 1")
+    harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()}")
+
+    harness.crash()
+
+    assert dead_payloads(harness) == [b"b", b"c", b"a"]
+    harness.say(command)

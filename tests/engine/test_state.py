@@ -1,0 +1,233 @@
+"""The one `apply`: what each record does, and that replay makes the same of it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from respq.engine.check import check
+from respq.engine.codec import decode_records, encode_records
+from respq.engine.jobs.job import (
+    BY_LEASE_END,
+    BY_NACK,
+    BY_REDRIVE,
+    BY_SILENT,
+    BY_TTL,
+    DEAD,
+    EXPIRED,
+    HELD_EXPIRED,
+    LEASED,
+    PURGED,
+    READY,
+    TAKEN,
+)
+from respq.engine.records import (
+    AnswerKept,
+    AnyRecord,
+    EpochStarted,
+    JobAcked,
+    JobDied,
+    JobDue,
+    JobLeased,
+    JobOptions,
+    JobPushed,
+    JobReleased,
+    JobRemoved,
+    JobRestored,
+    JobReturned,
+    JobTouched,
+    JobUndone,
+    QueueDropped,
+    QueueMade,
+    QueuePurged,
+    QueueRenamed,
+    QueueSet,
+    QueueSettings,
+    Record,
+    ScheduleFired,
+    ScheduleRemoved,
+    ScheduleSet,
+)
+from respq.engine.state import State
+from tests.harness import START_MS, Harness, image
+
+T = START_MS
+OPTIONS = JobOptions(id=b"mine", attempts=9, expires_ms=T + 90_000)
+MADE = QueueMade(1, 0, b"q", T, False, QueueSettings())
+PUSHED = JobPushed(1, 2, b"a", 0, T, 0, None)
+DELAYED_PUSH = JobPushed(1, 3, b"b", 5, T, T + 50, OPTIONS)
+LEASED_NOW = JobLeased(1, 2, T + 100, 1, 1, T, b"me")
+DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
+SCHEDULE = ScheduleSet(
+    *(4, 1, b"s", b"x", b"", b"", 10, 0, 0, 0, None, None, 1, 0, 0, T + 10, 0, False, T)
+)
+RESTORED = JobRestored(*(1, 9, b"c", 7, T, 0, OPTIONS, READY, 5, T, 3, b"", 1, 2, b"err", 0))
+RETURNED = JobReturned(1, 2, b"a", 0, T, 0, None, READY, 2, T, 0, b"", 0, 0, b"", 0)
+
+HISTORIES: dict[str, list[Record]] = {
+    "epoch": [EpochStarted(3, T, "0.1.0")],
+    "queue made": [MADE],
+    "queue made with totals": [QueueMade(1, 3, b"q", T, True, QueueSettings(), list(range(11)))],
+    "queue set": [MADE, QueueSet(1, QueueSettings(lease_ms=5))],
+    "queue renamed": [MADE, QueueRenamed(1, b"r"), QueueMade(2, 0, b"q", T, False, MADE.settings)],
+    "queue purged": [MADE, PUSHED, DELAYED_PUSH, QueuePurged(1, -1, 9, 2)],
+    "the dead purged": [MADE, PUSHED, DELAYED_PUSH, LEASED_NOW, DIED, QueuePurged(1, DEAD, 9, 1)],
+    "queue dropped": [MADE, PUSHED, SCHEDULE, QueueDropped(1)],
+    "ready push": [MADE, PUSHED],
+    "delayed push": [MADE, DELAYED_PUSH],
+    "restored ready": [MADE, PUSHED, RESTORED],
+    "leased": [MADE, PUSHED, LEASED_NOW],
+    "leased again": [MADE, PUSHED, JobLeased(1, 2, T + 9, 1, 2, T, b"")],
+    "touched": [MADE, PUSHED, LEASED_NOW, JobTouched(1, 2, T + 500)],
+    "acked": [MADE, PUSHED, LEASED_NOW, JobAcked(1, 2)],
+    "released": [MADE, PUSHED, LEASED_NOW, JobReleased(1, 2, BY_NACK, 8, 0, T, 1, 0, b"e")],
+    "backing off": [MADE, PUSHED, LEASED_NOW, JobReleased(1, 2, BY_NACK, 8, T + 5, T, 1, 0, b"")],
+    "given back": [MADE, PUSHED, LEASED_NOW, JobReleased(1, 2, BY_SILENT, 8, 0, T, 0, 0, b"")],
+    "lease ended": [MADE, PUSHED, LEASED_NOW, JobReleased(1, 2, BY_LEASE_END, 8, 0, T, 0, 1, b"")],
+    "due": [MADE, DELAYED_PUSH, JobDue(1, 3, 8, T + 50)],
+    "died": [MADE, PUSHED, LEASED_NOW, DIED],
+    "expired": [MADE, DELAYED_PUSH, JobDied(1, 3, 8, BY_TTL, 3, T, 0, 0, b"")],
+    "redriven": [MADE, PUSHED, LEASED_NOW, DIED, JobReleased(1, 2, BY_REDRIVE, 9, 0, T, 0, 0, b"")],
+    "undone": [MADE, PUSHED, LEASED_NOW, JobUndone(1, 2)],
+    "taken": [MADE, PUSHED, JobRemoved(1, 2, TAKEN)],
+    "dropped": [MADE, DELAYED_PUSH, JobRemoved(1, 3, EXPIRED)],
+    "dropped when held": [MADE, PUSHED, LEASED_NOW, JobRemoved(1, 2, HELD_EXPIRED)],
+    "purged singly": [MADE, PUSHED, JobRemoved(1, 2, PURGED)],
+    "returned": [MADE, PUSHED, JobRemoved(1, 2, TAKEN), RETURNED],
+    "schedule set": [MADE, SCHEDULE],
+    "schedule fired": [MADE, SCHEDULE, ScheduleFired(1, 4, 1, T + 10, T + 20)],
+    "schedule removed": [MADE, SCHEDULE, ScheduleRemoved(1, 4)],
+    "answered": [MADE, AnswerKept(1, b"1:p", [b"x"], T + 600_000)],
+}
+
+
+def counters(state: State) -> State:
+    """Set the counters as a batch header would."""
+    state.next_number, state.next_fence = 100, 100
+    return state
+
+
+def live(history: list[Record]) -> State:
+    state = counters(State())
+    state.build_indexes()
+    for record in history:
+        state.apply(record)
+        check(state)
+    return state
+
+
+def replay(history: list[Record]) -> State:
+    state = counters(State())
+    for record in decode_records(encode_records(history, [])):
+        state.apply(record)
+    state.build_indexes()
+    check(state)
+    return state
+
+
+def test_every_kind_of_record_has_a_history() -> None:
+    covered = {type(record) for history in HISTORIES.values() for record in history}
+
+    assert covered == set(get_args(AnyRecord))
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_replay_makes_the_same_of_a_record_as_the_live_path(name: str) -> None:
+    replayed, lived = replay(HISTORIES[name]), live(HISTORIES[name])
+
+    while lived.graveyard:
+        lived.free(100)
+
+    assert image(replayed) == image(lived)
+    assert replayed.timers.entries() == lived.timers.entries()
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_record_is_not_changed_by_what_comes_after_it(name: str) -> None:
+    history = HISTORIES[name]
+    before = encode_records(history, [])
+
+    live(history)
+
+    # The writer thread encodes a batch while the next one is applied.
+    assert encode_records(history, []) == before
+
+
+DELTAS = [
+    LEASED_NOW,
+    JobTouched(1, 2, T),
+    JobAcked(1, 2),
+    JobReleased(1, 2, BY_NACK, 8, 0, T, 1, 0, b""),
+    JobDue(1, 2, 8, T),
+    DIED,
+    JobUndone(1, 2),
+    JobRemoved(1, 2, TAKEN),
+    ScheduleFired(1, 2, 1, T, T),
+    ScheduleRemoved(1, 2),
+]
+
+
+@pytest.mark.parametrize("record", DELTAS, ids=lambda record: type(record).__name__)
+@pytest.mark.parametrize("has_queue", [False, True])
+def test_a_change_of_an_absent_object_is_passed_over_and_remembered(
+    record: Record, has_queue: bool
+) -> None:
+    state = replay([MADE, record] if has_queue else [record])
+
+    assert state.passed_over == 2
+    assert all(len(queue) == 0 for queue in state.queues.values())
+
+
+@pytest.mark.parametrize("record", DELTAS[:8], ids=lambda record: type(record).__name__)
+def test_totals_are_counted_whether_or_not_the_job_is_there(record: Record) -> None:
+    leased = [] if isinstance(record, JobLeased | JobDue | JobRemoved) else [LEASED_NOW]
+    with_job = replay([MADE, PUSHED, *leased, record]) if not isinstance(record, JobDue) else None
+    without_job = replay([MADE, *leased, record])
+
+    totals = without_job.queues[1].totals
+    if with_job is not None:
+        totals.pushed += 1
+        assert totals == with_job.queues[1].totals
+
+
+def test_a_restored_job_bumps_no_total() -> None:
+    assert sum(replay([MADE, RESTORED]).queues[1].totals.as_list()) == 0
+
+
+def test_dead_letters_restored_in_any_order_stand_in_the_order_of_their_death() -> None:
+    def restored(number: int, order: int) -> JobRestored:
+        return JobRestored(1, number, b"", 0, T, 0, None, DEAD, order, T, 1, b"", 1, 0, b"", 2)
+
+    state = replay([MADE, restored(5, 30), restored(6, 10), restored(7, 20)])
+
+    assert list(state.queues[1].dead) == [6, 7, 5]
+
+
+def test_a_leased_job_that_was_restored_can_be_acked() -> None:
+    restored = JobRestored(*(1, 9, b"c", 7, T, T + 50, None, LEASED, 5, T, 3, b"me", 0, 0, b"", 0))
+
+    state = replay([MADE, restored])
+
+    assert list(state.queues[1].leases) == [b"3:%d-9" % T]
+    state.apply(JobAcked(1, 9))
+    check(state)
+    assert len(state.queues[1]) == 0
+
+
+def test_a_change_that_is_refused_leaves_no_trace() -> None:
+    harness = Harness()
+    harness.say("QPUSH q x ID mine")
+
+    for line in (
+        "QPUSH q x PRIORITY high",
+        "QUEUE CREATE q",
+        "QUEUE SET q ORDER MIN",
+        "QACK q junk",
+        "QSCHED ADD q s x CRON bad",
+        "QPUSH new x DELAY 1h TTL 1s",
+        "QPUSH new x ID 1-1",
+    ):
+        harness.refusal(line)
+
+    assert harness.say("QUEUE LIST") == [b"q"]

@@ -1,0 +1,176 @@
+"""One record of every kind as this and every earlier version wrote it: the files never change.
+
+A new kind, or a new layout under a new tag, gets an entry here; ``python -m
+tests.golden.test_records`` writes the files that are not there yet.
+"""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from respq.engine.codec import decode_body, encode_records, transactions
+from respq.engine.jobs.retry import LINEAR, Backoff
+from respq.engine.records import (
+    AnswerKept,
+    AnyRecord,
+    EpochStarted,
+    JobAcked,
+    JobDied,
+    JobDue,
+    JobLeased,
+    JobOptions,
+    JobPushed,
+    JobReleased,
+    JobRemoved,
+    JobRestored,
+    JobReturned,
+    JobTouched,
+    JobUndone,
+    QueueDropped,
+    QueueMade,
+    QueuePurged,
+    QueueRenamed,
+    QueueSet,
+    QueueSettings,
+    Record,
+    ScheduleFired,
+    ScheduleRemoved,
+    ScheduleSet,
+)
+
+FILES = Path(__file__).parent / "records"
+NOW_MS = 1_795_000_000_000
+
+BACKOFF = Backoff(kind=LINEAR, base_ms=250, max_ms=60_000, jitter_pct=5)
+OPTIONS = JobOptions(
+    id=b"order-7", attempts=5, backoff=BACKOFF, lease_ms=90_000, expires_ms=NOW_MS + 86_400_000
+)
+SETTINGS = QueueSettings(
+    text=True,
+    min_first=True,
+    lease_ms=45_000,
+    attempts=0,
+    backoff=BACKOFF,
+    ttl_ms=3_600_000,
+    drop_expired=True,
+)
+FULL_JOB: dict[str, Any] = {
+    "queue": 2,
+    "number": 41,
+    "payload": b"\x00\xff payload",
+    "priority": b"high",
+    "pushed_ms": NOW_MS,
+    "due_ms": 0,
+    "options": OPTIONS,
+    "order": 77,
+    "since_ms": NOW_MS + 5,
+    "fence": 9,
+    "holder": b"worker-1",
+    "failures": 2,
+    "crashes": 1,
+    "error": b"it broke",
+}
+
+EXPECTED: dict[str, Record] = {
+    "01-epoch-started": EpochStarted(3, NOW_MS, "0.1.0"),
+    "10-queue-made": QueueMade(2, 0, b"mail", NOW_MS, False, QueueSettings()),
+    "10-queue-made-with-all": QueueMade(
+        2, 15, b"\x00\xffmail", NOW_MS, True, SETTINGS, totals=[9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 10]
+    ),
+    "11-queue-set": QueueSet(2, SETTINGS),
+    "12-queue-renamed": QueueRenamed(2, b"post"),
+    "13-queue-purged": QueuePurged(2, phase=-1, below=1 << 40, count=12),
+    "14-queue-dropped": QueueDropped(2),
+    "20-job-pushed": JobPushed(2, 41, b"payload", 0, NOW_MS, 0, None),
+    "20-job-pushed-with-all": JobPushed(
+        2, 41, b"\x00\xff payload", b"high", NOW_MS, NOW_MS + 1_000, OPTIONS
+    ),
+    "20-job-pushed-least-priority": JobPushed(2, 41, b"", -(1 << 63), NOW_MS, 0, None),
+    "20-job-pushed-largest-priority": JobPushed(2, 41, b"", (1 << 64) - 1, NOW_MS, 0, None),
+    "21-job-restored": JobRestored(**FULL_JOB, phase=3, reason=1),
+    "22-job-leased": JobLeased(2, 41, NOW_MS + 30_000, 9, 1, NOW_MS, b"worker-1"),
+    "23-job-touched": JobTouched(2, 41, NOW_MS + 60_000),
+    "24-job-acked": JobAcked(2, 41),
+    "25-job-released": JobReleased(2, 41, 0, 78, NOW_MS + 1_000, NOW_MS, 2, 1, b"it broke"),
+    "26-job-due": JobDue(2, 41, 79, NOW_MS + 1_000),
+    "27-job-died": JobDied(2, 41, 80, 0, 1, NOW_MS, 3, 0, b"it broke"),
+    "28-job-undone": JobUndone(2, 41),
+    "29-job-removed": JobRemoved(2, 41, cause=1),
+    "30-job-returned": JobReturned(**FULL_JOB, phase=0, reason=0),
+    "40-schedule-set": ScheduleSet(
+        number=5,
+        queue=2,
+        name=b"nightly",
+        payload=b"report",
+        cron=b"30 2 * * *",
+        zone=b"Europe/Berlin",
+        every_ms=0,
+        at_ms=0,
+        priority=7,
+        delay_ms=1_000,
+        ttl_ms=86_400_000,
+        options=OPTIONS,
+        catchup=2,
+        runs_max=10,
+        runs=3,
+        next_ms=NOW_MS + 86_400_000,
+        last_ms=NOW_MS,
+        paused=True,
+        made_ms=NOW_MS - 1,
+    ),
+    "41-schedule-fired": ScheduleFired(2, 5, 4, NOW_MS, NOW_MS + 86_400_000),
+    "42-schedule-removed": ScheduleRemoved(2, 5),
+    "50-answer-kept": AnswerKept(2, b"7:producer", [b"1795000000000-41", b"x"], NOW_MS + 600_000),
+}
+SEVERAL = [
+    JobAcked(2, 40),
+    JobLeased(2, 41, NOW_MS + 30_000, 9, 1, NOW_MS, b""),
+    JobLeased(2, 42, NOW_MS + 30_000, 10, 1, NOW_MS, b""),
+    JobAcked(2, 41),
+]
+
+
+def content(name: str) -> bytes:
+    return (FILES / f"{name}.bin").read_bytes()
+
+
+def test_every_kind_of_record_has_a_file() -> None:
+    assert {type(record) for record in EXPECTED.values()} == set(get_args(AnyRecord))
+    assert {f"{name}.bin" for name in [*EXPECTED, "transactions"]} == {
+        path.name for path in FILES.iterdir()
+    }
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_record_of_a_released_version_loads(name: str) -> None:
+    assert decode_body(content(name)) == ([EXPECTED[name]], [])
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_this_version_writes_a_record_as_it_was_released(name: str) -> None:
+    assert encode_records([EXPECTED[name]], []) == content(name)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_record_is_filed_under_its_tag(name: str) -> None:
+    assert type(EXPECTED[name]).__struct_config__.tag == int(name[:2])
+
+
+def test_transactions_of_a_released_version_load() -> None:
+    assert list(transactions(content("transactions"))) == [SEVERAL[:1], SEVERAL[1:3], SEVERAL[3:]]
+    assert encode_records(SEVERAL, [1, 2]) == content("transactions")
+
+
+def write_missing_files() -> None:
+    """Write the files of new entries; those that are there stay as they are."""
+    bodies = {name: encode_records([record], []) for name, record in EXPECTED.items()}
+    bodies["transactions"] = encode_records(SEVERAL, [1, 2])
+    for name, body in bodies.items():
+        path = FILES / f"{name}.bin"
+        if not path.exists():
+            path.write_bytes(body)
+
+
+if __name__ == "__main__":
+    write_missing_files()

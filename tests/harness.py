@@ -1,0 +1,220 @@
+"""A server in the palm of the hand: broker, engine, virtual clock, journal in a list.
+
+Every step is settled: its records go through the codec into the journal, and every index
+is checked. `crash` throws the state away and reads it back from the journal.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from hiredis import Reader
+
+from respq.broker.broker import Arrived, Broker
+from respq.broker.call import Wait
+from respq.broker.session import Pop, Session
+from respq.config import Settings
+from respq.engine.codec import decode_records, encode_records
+from respq.engine.engine import Engine
+from respq.engine.jobs.job import PHASE_NAMES, Job
+from respq.engine.jobs.queue import Queue
+from respq.engine.state import State
+from respq.errors import RespqError
+from respq.handlers import command_table
+from respq.resp.replies import Reply
+from respq.runtime.zones import load_zone
+
+START_MS = 1_700_000_000_000
+
+
+class Waits:
+    """What `Client.say` returns when the client is blocked."""
+
+    def __repr__(self) -> str:
+        return "WAITS"
+
+
+WAITS = Waits()
+
+
+class Client:
+    """One client; what reaches it later is in ``inbox``."""
+
+    def __init__(self, harness: Harness, session: Session) -> None:
+        self.harness = harness
+        self.session = session
+        self.inbox: list[Reply] = []
+        self.pops: list[Pop] = []
+        """Of the last reply that it was sent."""
+
+    def say(self, line: str) -> Any:
+        """Run one command, written as in a shell."""
+        return self.ask(*(word.encode() for word in shlex.split(line)))
+
+    def ask(self, *request: bytes) -> Any:
+        """Run one command, and return its reply or `WAITS`."""
+        reply = self.harness.broker.execute(self.session, list(request), self.harness.now_ms)
+        self.pops = self.session.take_pops()
+        self.harness.settle()
+        return WAITS if isinstance(reply, Wait) else reply
+
+    def pipeline(self, *lines: str) -> list[Any]:
+        """Run the commands of one read, and return their replies as a client reads them."""
+        requests: Arrived = [[word.encode() for word in shlex.split(line)] for line in lines]
+        out, _ = self.harness.broker.execute_all(self.session, requests, self.harness.now_ms)
+        self.pops = self.session.take_pops()
+        self.harness.settle()
+        reader = Reader()
+        reader.feed(b"".join(out))
+        return [reader.gets() for _ in out]
+
+
+class Harness:
+    """Drives a `Broker` through virtual time and keeps what its engine recorded."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.now_ms = START_MS
+        self.journal: list[bytes] = []
+        self.clients: dict[int, Client] = {}
+        self._start(State())
+        self.engine.state.build_indexes()
+        self.default = self.client()
+
+    def _start(self, state: State) -> None:
+        self.engine = Engine(state, load_zone)
+        self.errors: list[Exception] = []
+        self.broker = Broker(self.engine, command_table(), self.settings, report=self.errors.append)
+
+    def client(self) -> Client:
+        """Connect another client."""
+        session_id = len(self.clients) + 1
+        session = self.broker.open_session(
+            session_id, address=f"127.0.0.1:{50_000 + session_id}", created_ms=self.now_ms
+        )
+        client = self.clients[session_id] = Client(self, session)
+        return client
+
+    def say(self, line: str) -> Any:
+        """Run one command as the default client."""
+        return self.default.say(line)
+
+    def refusal(self, line: str) -> str:
+        """Run one command that must be refused and leave no trace; return the error line."""
+        before = image(self.engine.state), len(self.journal)
+        reply = self.say(line)
+        assert isinstance(reply, RespqError), reply
+        assert (image(self.engine.state), len(self.journal)) == before
+        return f"{reply.prefix} {reply}"
+
+    def pass_ms(self, elapsed_ms: int) -> None:
+        """Let time pass, and everything happen that is due then."""
+        self.now_ms += elapsed_ms
+        while self.broker.tick(self.now_ms):
+            self.settle()
+        self.settle()
+
+    def undo(self, client: Client) -> None:
+        """Have a client's last reply never reach it, as the runtime does then."""
+        pops, client.pops = client.pops, []
+        for job, fence in reversed(pops):
+            self.engine.undo(job, fence)
+        self.broker.serve(self.now_ms)
+        self.settle()
+
+    def settle(self) -> None:
+        """Journal what was emitted, hand out replies, check every index."""
+        records, sizes = self.engine.take_records()
+        if records:
+            self.journal.append(encode_records(records, sizes))
+        outbox, self.broker.outbox = self.broker.outbox, []
+        for session, reply in outbox:
+            client = self.clients[session.id]
+            client.pops = session.take_pops()
+            client.inbox.append(reply)
+        self.engine.check()
+
+    def replayed(self) -> State:
+        """Return the state that the journal alone gives."""
+        state = State()
+        for body in self.journal:
+            for record in decode_records(body):
+                state.apply(record)
+        state.next_number = self.engine.state.next_number
+        state.next_fence = self.engine.state.next_fence
+        state.build_indexes()
+        return state
+
+    def crash(self, down_ms: int = 0) -> None:
+        """Lose everything but the journal, and start again from it; clients are gone."""
+        state = self.replayed()
+        self._start(state)
+        self.clients.clear()
+        self.now_ms += down_ms
+        self.engine.start(self.now_ms)
+        self.settle()
+        self.default = self.client()
+
+    def queue(self, name: str) -> Queue:
+        """Return a queue of database 0."""
+        return self.engine.queue(0, name.encode())
+
+    def job(self, queue: str, job_id: bytes) -> Job | None:
+        """Return a job by its id."""
+        found = self.engine.state.names[0].get(queue.encode())
+        return found.find(job_id) if found is not None else None
+
+    def phase(self, queue: str, job_id: bytes) -> str:
+        """Return the phase of a job by name, ``gone`` if there is no such job."""
+        job = self.job(queue, job_id)
+        return PHASE_NAMES[job.phase].decode() if job is not None else "gone"
+
+
+def image(state: State) -> dict[str, Any]:
+    """Return everything about a state as plain values that can be compared."""
+    return {
+        "numbers": (state.next_number, state.next_fence),
+        "queues": {number: _queue_image(queue) for number, queue in state.queues.items()},
+        "names": [{name: q.number for name, q in names.items()} for names in state.names],
+        "schedules": {number: _fields(s) for number, s in state.schedules.items()},
+    }
+
+
+def _queue_image(queue: Queue) -> dict[str, Any]:
+    return {
+        "about": (queue.number, queue.db, queue.name, queue.made_ms, queue.active_ms),
+        "configured": queue.configured,
+        "settings": queue.settings,
+        "totals": queue.totals.as_list(),
+        "counts": list(queue.counts),
+        "jobs": {job.number: _job_image(job) for job in queue},
+        "ready": [job.number for job in queue.ready],
+        "leases": {receipt: job.number for receipt, job in queue.leases.items()},
+        "dead": list(queue.dead),
+        "ids": {job_id: job.number for job_id, job in queue.ids.items()},
+        "answers": {key: (a.ids, a.until_ms) for key, a in queue.answers.items()},
+        "schedules": {name: s.number for name, s in queue.schedules.items()},
+    }
+
+
+def _job_image(job: Job) -> tuple[Any, ...]:
+    trouble = job.trouble
+    return (
+        job.payload,
+        job.priority,
+        job.pushed_ms,
+        job.since_ms,
+        job.order,
+        job.phase,
+        job.due_ms,
+        job.options,
+        None if trouble is None else _fields(trouble),
+        job.fence,
+        job.holder,
+        job.receipt,
+    )
+
+
+def _fields(struct: Any) -> tuple[Any, ...]:
+    return tuple(getattr(struct, name) for name in struct.__struct_fields__)
