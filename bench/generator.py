@@ -32,6 +32,13 @@ class Workload:
     protocol: str = "resp"
     prepare: tuple[str, ...] = ()
     """Redis commands that leave the server as every run shall find it."""
+    unpipelined_steps: tuple[str, ...] = ()
+    """Instead of ``steps`` where nothing is pipelined, if that makes a difference."""
+
+    def steps_under(self, load: Load) -> tuple[str, ...]:
+        """Return the steps under a load."""
+        unpipelined = load.pipeline == 1 and self.unpipelined_steps
+        return self.unpipelined_steps if unpipelined else self.steps
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,6 @@ def _arguments(workload: Workload, load: Load, port: str) -> list[str]:
     words += ["--connections", str(load.connections)]
     words += ["--pipeline", str(load.pipeline), "--idle", str(load.idle)]
     words += ["--payload-bytes", str(PAYLOAD_BYTES), *length]
-    for step in workload.steps:
+    for step in workload.steps_under(load):
         words += ["--step", step]
     return words

@@ -33,6 +33,10 @@ def _stream(mode: Mode) -> Side:
     return Side(redis.SERVER, mode, redis.STREAM_CYCLE)
 
 
+def _paired_stream(mode: Mode) -> Side:
+    return Side(redis.SERVER, mode, redis.STREAM_CYCLE_PAIRED)
+
+
 def _lpush(mode: Mode) -> Side:
     return Side(redis.SERVER, mode, redis.LIST_PUSH)
 
@@ -50,6 +54,13 @@ ROWS: tuple[Row, ...] = (
         (Cell(SINGLE, 1.1), Cell(PIPELINED, 1.8)),
     ),
     Comparison(
+        "memory-cycle-vs-paired",
+        "memory: cycle vs Redis Streams, XACK and XDEL in one write",
+        _cycle(Mode.MEMORY),
+        _paired_stream(Mode.MEMORY),
+        (Cell(SINGLE, None),),
+    ),
+    Comparison(
         "memory-push",
         "memory: QPUSH vs LPUSH",
         _push(Mode.MEMORY),
@@ -62,6 +73,13 @@ ROWS: tuple[Row, ...] = (
         _cycle(Mode.ALWAYS),
         _stream(Mode.ALWAYS),
         (Cell(SINGLE, 1.1), Cell(PIPELINED, 1.8)),
+    ),
+    Comparison(
+        "fsync-cycle-vs-paired",
+        "fsync: cycle vs Redis Streams, XACK and XDEL in one write",
+        _cycle(Mode.ALWAYS),
+        _paired_stream(Mode.ALWAYS),
+        (Cell(SINGLE, None),),
     ),
     Comparison(
         "fsync-push",

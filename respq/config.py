@@ -64,6 +64,10 @@ FREE_SLICE = 2_000
 """Purged jobs freed in one turn."""
 TURN_COMMANDS_MAX = 1_000
 """Commands of one connection in one turn: a long pipeline yields to the others."""
+TURN_REPLY_BYTES_MAX = 1 * MIB
+"""Replies of one connection in one turn: beyond, it is not executed further until they are sent."""
+RUN_MAX = 128
+"""Requests that are carried out as one: their replies are all made before any is sent."""
 TURNS_HELD_MAX = 64
 """Turns of one connection whose replies wait for the disk: beyond, it is not read."""
 LABELLED_QUEUES_MAX = 1_000

@@ -42,9 +42,15 @@ class ServerProcess:
         self.log: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._ready = threading.Event()
 
     def start(self) -> None:
         """Start, and return when it is ready."""
+        self.launch()
+        self.until_ready()
+
+    def launch(self) -> None:
+        """Start, and return at once."""
         where = ["--memory"] if self.data_dir is None else ["--data-dir", str(self.data_dir)]
         http = [] if "--http" in self.flags else ["--no-http"]
         command = [*self.wrapper, sys.executable, "-m", "respq", "serve", "--port", str(self.port)]
@@ -55,10 +61,16 @@ class ServerProcess:
             text=True,
             env={k: v for k, v in os.environ.items() if not k.startswith("RESPQ_")},
         )
-        ready = threading.Event()
-        self._reader = threading.Thread(target=self._read, args=(self._process, ready), daemon=True)
+        self._ready = threading.Event()
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process, self._ready), daemon=True
+        )
         self._reader.start()
-        if not ready.wait(READY_S) or self._process.poll() is not None:
+
+    def until_ready(self) -> None:
+        """Return when it is open for business."""
+        assert self._process is not None
+        if not self._ready.wait(READY_S) or self._process.poll() is not None:
             self.kill()
             raise AssertionError("the server did not start:\n" + "".join(self.log[-30:]))
 

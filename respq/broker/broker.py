@@ -9,16 +9,19 @@ may leave: that is the runtime's (runtime/core.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from heapq import heapify, heappop, heappush
 from itertools import islice
 from typing import Any
 
 from respq.broker.call import Wait
 from respq.broker.command import Bound, Command, CommandTable, Container, Flags, Requests
 from respq.broker.session import Session
-from respq.broker.waiters import Waiters
+from respq.broker.waiters import Waiter, Waiters
 from respq.config import (
     QUEUED_COMMANDS_MAX,
+    RUN_MAX,
     TRANSACTION_BYTES_MAX,
+    TURN_REPLY_BYTES_MAX,
     Settings,
 )
 from respq.engine.engine import Engine
@@ -32,7 +35,7 @@ from respq.errors import (
     SyntaxFault,
     TooBig,
 )
-from respq.resp.encoder import encode
+from respq.resp.encoder import encode, encode_all
 from respq.resp.replies import Reply, Simple
 
 QUEUED = Simple(b"QUEUED")
@@ -133,13 +136,14 @@ class Broker:
     def execute_all(
         self, session: Session, requests: Arrived, now_ms: int
     ) -> tuple[list[bytes], int]:
-        """Run the requests of one read in order, until one blocks or ends the session.
+        """Run requests in order, until one blocks or ends the session, or the replies are long.
 
         What the parser refused stands among them as the error; of bytes that are no protocol
         at all, it is the last. Returns the encoded replies, and how many requests were run;
         if ``session.waiter`` is set then, the last of them has no reply yet.
         """
         out: list[bytes] = []
+        out_bytes = 0
         place, count = 0, len(requests)
         while place < count:
             request = requests[place]
@@ -150,16 +154,22 @@ class Broker:
             elif place < count and request[0] in self._runs:
                 run = self._run_at(session, requests, place - 1)
                 if run:
-                    out += self._execute_run(session, run, now_ms)
+                    replies = self._execute_run(session, run, now_ms)
+                    out += replies
+                    out_bytes += sum(map(len, replies))
                     place += len(run) - 1
+                    if out_bytes > TURN_REPLY_BYTES_MAX:
+                        break
                     continue
                 reply = self.execute(session, request, now_ms)
             else:
                 reply = self.execute(session, request, now_ms)
             if isinstance(reply, Wait):
                 break
-            out.append(encode(reply, session.protocol))
-            if session.closing:
+            data = encode(reply, session.protocol)
+            out.append(data)
+            out_bytes += len(data)
+            if session.closing or out_bytes > TURN_REPLY_BYTES_MAX:
                 break
         return out, place
 
@@ -175,7 +185,7 @@ class Broker:
         if key not in state.names[session.db] or (session.db, key) in state.watched:
             return []
         run: Requests = []
-        for request in islice(requests, place, None):
+        for request in islice(requests, place, place + RUN_MAX):
             if not isinstance(request, list) or len(request) != length:
                 break
             if request[1] != key or request[0] != name:
@@ -197,8 +207,7 @@ class Broker:
             replies = [self.execute(session, request, now_ms) for request in run]
         else:
             command.calls += len(run)
-        protocol = session.protocol
-        return [encode(reply, protocol) for reply in replies]
+        return encode_all(replies, session.protocol)
 
     def _call(self, session: Session, command: Command, bound: Bound, now_ms: int) -> Reply | Wait:
         """Call a handler with what was bound before; refusals are as in `execute`."""
@@ -279,24 +288,30 @@ class Broker:
         state = self.engine.state
         while state.news:
             names, state.news = dict.fromkeys(state.news), []
-            for name in names:
-                self._serve_name(name, now_ms)
+            # Not name by name: whoever waits for several could be given, for the news of one,
+            # what another has waited for longer.
+            tried: set[int] = set()
+            line = [(0, name) for name in names]
+            heapify(line)
+            while line:
+                number, name = heappop(line)
+                waiter = self.waiters.first(name, besides=tried)
+                if waiter is None or not self.engine.can_deliver(*name):
+                    continue
+                if waiter.number == number:
+                    self._serve_waiter(waiter, tried, now_ms)
+                heappush(line, (waiter.number, name))
 
-    def _serve_name(self, name: tuple[int, bytes], now_ms: int) -> None:
-        """Serve the waiters of one name, longest first, while there is something for them."""
-        tried: set[int] = set()
-        while self.engine.can_deliver(*name):
-            waiter = self.waiters.first(name, besides=tried)
-            if waiter is None:
-                return
-            start = len(self.engine.records)
-            reply = self._call(waiter.session, waiter.command, waiter.bound, now_ms)
-            self.engine.end_transaction(start)
-            if isinstance(reply, Wait):
-                tried.add(waiter.number)
-            else:
-                self.waiters.remove(waiter)
-                self.outbox.append((waiter.session, reply))
+    def _serve_waiter(self, waiter: Waiter, tried: set[int], now_ms: int) -> None:
+        """Run a waiting client's command again; if it still waits, note that it was tried."""
+        start = len(self.engine.records)
+        reply = self._call(waiter.session, waiter.command, waiter.bound, now_ms)
+        self.engine.end_transaction(start)
+        if isinstance(reply, Wait):
+            tried.add(waiter.number)
+        else:
+            self.waiters.remove(waiter)
+            self.outbox.append((waiter.session, reply))
 
     def unblock(self, session: Session, error: RespqError | None = None) -> bool:
         """End a client's wait as if its time were over; return whether it was waiting."""
@@ -309,7 +324,7 @@ class Broker:
 
     def kill(self, session: Session) -> None:
         """Have the runtime close a client's connection at once; nothing is popped for it."""
-        session.killed = True
+        session.killed = session.closing = True
         self.close_session(session)
         self.closing.append(session)
 

@@ -35,6 +35,12 @@ def encode(reply: Reply, protocol: int) -> bytes:
     return (_RESP3 if protocol == 3 else _RESP2)[reply.__class__](reply)
 
 
+def encode_all(replies: Iterable[Reply], protocol: int) -> list[bytes]:
+    """Return the bytes of each of several replies."""
+    writers = _RESP3 if protocol == 3 else _RESP2
+    return [writers[reply.__class__](reply) for reply in replies]
+
+
 class _Writers(dict[type, Callable[[Any], bytes]]):
     """Writers by exact type; a subclass is looked up once and remembered."""
 

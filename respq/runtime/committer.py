@@ -1,8 +1,10 @@
 """Commits: in the loop's thread while the disk is fast, in a thread of its own otherwise.
 
-An inline commit saves two thread switches but stalls every client for as long as the disk
-takes, so it is used only while commits are measured to be short. The measure is a moving
-average; one slow commit changes little, a slow disk changes the mode within a few.
+An inline commit saves two thread switches and the fight for the interpreter, but stalls
+every client for as long as the disk takes. So it is used only while commits are short: under
+half a millisecond, or, up to two, under the time that the turns before them take to execute,
+because then a client waits mostly for its neighbours' commands. The measures are moving
+averages; one slow commit changes little, a slow disk changes the mode within a few.
 """
 
 from __future__ import annotations
@@ -18,9 +20,12 @@ from respq.engine.codec import encode_records
 from respq.engine.records import Record
 from respq.journal.journal import Journal
 
-INLINE_BELOW_MS: Final = 0.5
-THREAD_ABOVE_MS: Final = 0.7
-"""Apart, so that a disk on the border does not make the mode flap."""
+INLINE_ALWAYS_MS: Final = 0.5
+"""A commit as short as this may be inline whatever the turns take."""
+INLINE_MAX_MS: Final = 2.0
+"""A longer one never is."""
+KEEP_INLINE: Final = 1.4
+"""By this factor it may exceed the limit once it is inline, lest the mode flap."""
 _WEIGHT: Final = 1 / 16
 BUCKETS_MS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0)
 
@@ -28,7 +33,16 @@ BUCKETS_MS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.
 class CommitFigures:
     """What commits were like; plain numbers, read when metrics are scraped."""
 
-    __slots__ = ("average_ms", "batches", "bytes", "durations", "max_ms", "records", "total_ms")
+    __slots__ = (
+        "average_ms",
+        "average_turn_ms",
+        "batches",
+        "bytes",
+        "durations",
+        "max_ms",
+        "records",
+        "total_ms",
+    )
 
     def __init__(self) -> None:
         self.batches = 0
@@ -36,11 +50,13 @@ class CommitFigures:
         self.bytes = 0
         self.total_ms = 0.0
         self.max_ms = 0.0
-        self.average_ms = THREAD_ABOVE_MS
+        self.average_ms = INLINE_MAX_MS
+        self.average_turn_ms = 0.0
+        """Time that was spent executing what a commit holds."""
         self.durations = [0] * (len(BUCKETS_MS) + 1)
         """Commits by duration; bucket i is up to ``BUCKETS_MS[i]``, the last is beyond."""
 
-    def add(self, records: int, size: int, elapsed_ms: float) -> None:
+    def add(self, records: int, size: int, elapsed_ms: float, turn_ms: float) -> None:
         """Count one commit."""
         self.batches += 1
         self.records += records
@@ -48,6 +64,7 @@ class CommitFigures:
         self.total_ms += elapsed_ms
         self.max_ms = max(self.max_ms, elapsed_ms)
         self.average_ms += (elapsed_ms - self.average_ms) * _WEIGHT
+        self.average_turn_ms += (turn_ms - self.average_turn_ms) * _WEIGHT
         bucket = 0
         while bucket < len(BUCKETS_MS) and elapsed_ms > BUCKETS_MS[bucket]:
             bucket += 1
@@ -57,7 +74,7 @@ class CommitFigures:
 class Batch:
     """Records that will be committed together, and the counters as they stand behind them."""
 
-    __slots__ = ("next_fence", "next_number", "now_ms", "records", "sizes")
+    __slots__ = ("next_fence", "next_number", "now_ms", "records", "sizes", "turn_ms")
 
     def __init__(
         self,
@@ -66,12 +83,15 @@ class Batch:
         now_ms: int,
         next_number: int,
         next_fence: int,
+        turn_ms: float,
     ) -> None:
         self.records = records
         self.sizes = sizes
         self.now_ms = now_ms
         self.next_number = next_number
         self.next_fence = next_fence
+        self.turn_ms = turn_ms
+        """Time that the turn took to execute what it holds."""
 
 
 class Committer:
@@ -117,9 +137,11 @@ class Committer:
         elapsed_ms = (time.perf_counter() - started) * 1_000
         self._checksum = checksum
         self.position += 1
-        self.figures.add(len(batch.records), len(blob), elapsed_ms)
-        limit = THREAD_ABOVE_MS if self.inline else INLINE_BELOW_MS
-        self.inline = self.figures.average_ms < limit
+        self.figures.add(len(batch.records), len(blob), elapsed_ms, batch.turn_ms)
+        limit_ms = max(INLINE_ALWAYS_MS, min(self.figures.average_turn_ms, INLINE_MAX_MS))
+        if self.inline:
+            limit_ms *= KEEP_INLINE
+        self.inline = self.figures.average_ms < limit_ms
 
     def in_thread(self, work: Callable[[], None]) -> None:
         """Run ``work`` in the writer thread, after what was given to it before."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 from typing import Protocol
 
 from respq.broker.broker import Broker
@@ -86,6 +87,7 @@ class Core:
         self._flight: list[Held] = []
         self._in_flight = False
         self._turn_is_open = False
+        self._turn_began_s = 0.0
         self._is_behind = False
         self._throttled: list[Client] = []
         self._alarm: asyncio.TimerHandle | None = None
@@ -105,6 +107,7 @@ class Core:
             return self._now_ms
         self._turn_is_open = True
         self.loop.call_soon(self._end_turn)
+        self._turn_began_s = perf_counter()
         now_ms = self._now_ms = self.clock.now_ms()
         broker = self.broker
         if not broker.loading and broker.next_deadline_ms() <= now_ms:
@@ -164,6 +167,8 @@ class Core:
 
         A stateless reply depends on nothing, but keeps its place behind those that wait.
         """
+        if self.failed:
+            return  # It may have seen what is not on the disk, and never will be.
         if not (stateless and not client.held_count):
             if self.engine.records:
                 client.held_count += 1
@@ -199,6 +204,8 @@ class Core:
 
     def _commit(self) -> None:
         """Commit the open batch, if it holds anything, and nothing is in flight."""
+        if self.failed:
+            return
         engine = self.engine
         committer = self.committer
         records, sizes = engine.take_records() if engine.records else ([], [])
@@ -207,11 +214,10 @@ class Core:
         if committer is None or not records:
             self._release(held)
             return
-        if self.failed:
-            return
         self._unsynced = True
         state = engine.state
-        batch = Batch(records, sizes, self._now_ms, state.next_number, state.next_fence)
+        turn_ms = (perf_counter() - self._turn_began_s) * 1_000
+        batch = Batch(records, sizes, self._now_ms, state.next_number, state.next_fence, turn_ms)
         if committer.inline:
             try:
                 committer.commit(batch)

@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from respq import __version__
 from respq.broker.broker import Broker, Figures
@@ -59,6 +60,7 @@ class Server:
         self.settings = settings
         self.log = log
         self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(self._callback_failed)
         self.run_id = secrets.token_hex(20)
         self.started_s = time.monotonic()
         self.engine = Engine(State(), load_zone)
@@ -210,12 +212,22 @@ class Server:
         """Stop because memory and journal can no longer agree; nothing more is answered."""
         self.core.failed = True
         self.status = 1
-        self.log.error(
-            "stopping: what was executed could not be committed; nothing unanswered was "
-            "promised, and the next start reads back everything answered",
-            cause=error,
-        )
+        if isinstance(error, CommitFailed):
+            self.log.error(f"stopping: the journal failed; {_AFTER_A_FAILURE}", reason=error)
+        else:
+            self.log.error(
+                f"stopping: a command failed after its first change; {_AFTER_A_FAILURE}",
+                cause=error,
+            )
         self._ended.set()
+
+    def _callback_failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Stop for what no one caught in a turn; report what only one connection suffers from."""
+        error = context.get("exception")
+        if error is not None and "handle" in context:
+            self.fail(error)
+        else:
+            self.log.error(str(context.get("message")), cause=error)
 
     async def wait(self) -> int:
         """Return the exit status when the server has ended."""
@@ -382,6 +394,7 @@ def _health(settings: Settings, sidecar: Sidecar | None) -> str:
     return f"http://{settings.http_host}:{sidecar.port}/healthz"
 
 
+_AFTER_A_FAILURE = "the next start reads back everything that was answered"
 _PROMISES = {
     "always": "always: a reply is sent when the disk has it",
     "everysec": "everysec: a crash of the machine may lose the last second, of respq nothing",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, cast
 from respq.broker.broker import Arrived
 from respq.broker.session import Pop
 from respq.config import KIB, TURN_COMMANDS_MAX, TURNS_HELD_MAX
-from respq.errors import RespqError
+from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
 from respq.resp.parser import Parser
 from respq.resp.replies import Reply
@@ -101,23 +101,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Execute what has arrived."""
-        self._arrived(self.parser.feed(data), len(data))
-        if self.parser.held:
-            self._go_on_parsing()
-
-    def _go_on_parsing(self) -> None:
-        """Parse what was held until it was known whether the client may send so much."""
-        while self.parser.held and not self._backlog and not self.session.closing:
-            self._arrived(self.parser.feed(b""), 0)
-
-    def _arrived(self, requests: Arrived, size: int) -> None:
-        if not requests:
-            return
-        if self._backlog or self.session.waiter is not None:
-            self._backlog += requests
+        self._was_heard = True
+        if self._backlog or self._unread or self.session.waiter is not None:
+            self._unread += data
+            if len(self._unread) > self._unread_bytes_max and self.session.waiter is not None:
+                self._end_waiting(
+                    f"there are over {self._unread_bytes_max} bytes behind a command that blocks"
+                )
             self._look_at_reading()
-        else:
-            self._turn(requests, size)
+            return
+        requests = self.parser.feed(data)
+        if requests:
+            self._turn(requests, len(data))
 
     # What the core calls.
 
@@ -258,6 +253,13 @@ class Connection(asyncio.Protocol):
         self.broker.unblock(self.session)
         self.core.begin_turn()
 
+    def _end_waiting(self, why: str) -> None:
+        """End a wait with an error, and then the connection."""
+        self.session.closing = True
+        self._unread.clear()
+        self.broker.unblock(self.session, ProtocolFault(f"Protocol error: {why}"))
+        self.core.begin_turn()
+
     def _is_over_limit(self) -> bool:
         """Tell whether there are more unsent replies than a connection may have."""
         unsent_bytes = self.transport.get_write_buffer_size()
@@ -291,8 +293,6 @@ class Connection(asyncio.Protocol):
         if requests:
             size = sum(sum(map(len, each)) for each in requests if isinstance(each, list))
             self._turn(requests, size)
-        if self.parser.held:
-            self._go_on_parsing()
         self._look_at_reading()
         self._resume_soon()
 
@@ -308,10 +308,8 @@ class Connection(asyncio.Protocol):
     def _look_at_reading(self) -> None:
         """Read exactly while nothing speaks against it."""
         transport = self.transport
-        if self.session.waiter is None:
-            pause = self._must_wait() or bool(self._backlog)
-        else:
-            pause = self._must_wait() or len(self._unread) > self._unread_bytes_max
+        has_more = bool(self._backlog or self._unread)
+        pause = self._must_wait() or (has_more and self.session.waiter is None)
         if pause is self._is_paused or transport.is_closing():
             return
         self._is_paused = pause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -86,11 +87,18 @@ def _keep_alive(listening: socket.socket) -> None:
 
 
 def _remove_stale(path: str) -> None:
-    """Remove a socket file that nobody listens on; anything else stays and is an error later."""
-    if not os.path.exists(path) or not stat.S_ISSOCK(os.stat(path).st_mode):
+    """Remove a socket file that nobody listens on; raise `OSError` if anything else is there.
+
+    The event loop would remove the socket of a living server as well.
+    """
+    if not os.path.lexists(path):
         return
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        raise OSError(errno.EADDRINUSE, "there is a file, and it is no socket")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        else:
+            raise OSError(errno.EADDRINUSE, "another process listens there")

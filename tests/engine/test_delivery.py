@@ -169,6 +169,19 @@ def test_a_receipt_given_twice_counts_once(harness: Harness) -> None:
     assert harness.say(f"QNACK q {second} {second} WITHDUE FATAL") == [-1, -2]
 
 
+def test_a_receipt_given_twice_drops_an_expired_job_once(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q EXPIRED DROP")
+    push(harness, options="TTL 10")
+    receipt = pop(harness)
+    harness.pass_ms(10)
+
+    assert harness.say(f"QNACK q {receipt} {receipt} WITHDUE") == [-1, -2]
+
+    # A second record for it would be a change of nothing, which no start forgives.
+    assert harness.replayed().passed_over == 0
+    assert harness.queue("q").totals.dropped == 1
+
+
 @pytest.mark.parametrize("word", ["junk", "1", ":", "1:", ":1", "x:1", "-1:5", "1 :5", "''"])
 def test_what_is_no_receipt_is_a_syntax_error_and_changes_nothing(
     harness: Harness, word: str

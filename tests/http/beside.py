@@ -167,7 +167,7 @@ class Beside:
         """Scrape as Prometheus does, and read what comes."""
         answer = self.get("/metrics", accept=OPENMETRICS)
         assert answer.status == 200
-        return Exposition(text_string_to_metric_families(answer.body))  # type: ignore[no-untyped-call]
+        return Exposition(text_string_to_metric_families(answer.body))
 
 
 class BrokenJournal(MemoryJournal):

@@ -10,7 +10,7 @@ from typing import Any
 
 import hiredis
 
-TIMEOUT_S = 6.0
+TIMEOUT_S = 60.0
 """Only a server that hangs is this slow."""
 _NOTHING = object()
 _error_text: Any = str
@@ -48,11 +48,15 @@ class Wire:
         self.socket.settimeout(TIMEOUT_S)
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        if isinstance(address, int):
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.socket.connect(("127.0.0.1", address))
-        else:
-            self.socket.connect(address)
+        try:
+            if isinstance(address, int):
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.socket.connect(("127.0.0.1", address))
+            else:
+                self.socket.connect(address)
+        except OSError:
+            self.socket.close()
+            raise
         self._reader = hiredis.Reader(replyError=_error_text, notEnoughData=_NOTHING)
 
     def __enter__(self) -> Wire:

@@ -165,7 +165,7 @@ class Delivering(EngineCore):
         error = error[:ERROR_BYTES_MAX]
         return [
             DUE_STALE
-            if job is None or job.phase != LEASED
+            if job is None or not job.receipt  # The same receipt may be given twice.
             else self._nack_one(now_ms, job, outcome, delay, error)
             for job in self.held(now_ms, db, name, receipts)
         ]
