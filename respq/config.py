@@ -28,6 +28,8 @@ NAME_BYTES_MAX = 255
 """Queue, schedule, consumer and client-chosen id: a name is for people and labels."""
 CLIENT_NAME_BYTES_MAX = 4 * KIB
 """CLIENT SETNAME and SETINFO: Redis has no limit, but CLIENT LIST shows every one of them."""
+PATTERN_BYTES_MAX = 4 * KIB
+"""Of a glob: names are shorter, and a pattern is compiled before it is asked."""
 COUNT_MAX = 10_000
 """Jobs of one pop, payloads of one push: bounds the time of one command."""
 ERROR_BYTES_MAX = 4 * KIB

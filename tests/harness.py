@@ -44,7 +44,7 @@ class Client:
     def __init__(self, harness: Harness, session: Session) -> None:
         self.harness = harness
         self.session = session
-        self.inbox: list[Reply] = []
+        self.inbox: list[Any] = []
         self.pops: list[Pop] = []
         """Of the last reply that it was sent."""
 
@@ -149,6 +149,7 @@ class Harness:
     def crash(self, down_ms: int = 0) -> None:
         """Lose everything but the journal, and start again from it; clients are gone."""
         state = self.replayed()
+        discard(self.engine.state)
         self._start(state)
         self.clients.clear()
         self.now_ms += down_ms
@@ -169,6 +170,14 @@ class Harness:
         """Return the phase of a job by name, ``gone`` if there is no such job."""
         job = self.job(queue, job_id)
         return PHASE_NAMES[job.phase].decode() if job is not None else "gone"
+
+
+def discard(state: State) -> None:
+    """Let a state be freed: its jobs refer to their queue unseen by the garbage collector."""
+    for queue in state.queues.values():
+        queue.jobs, queue.leases, queue.dead, queue.ids = {}, {}, {}, {}
+        queue.ready.clear()
+    state.graveyard.clear()
 
 
 def image(state: State) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from respq.broker.call import Wait
 from respq.broker.command import Bound, Command, CommandTable, Container, Flags, Requests
-from respq.broker.session import Session
+from respq.broker.session import Session, nothing_buffered
 from respq.broker.waiters import Waiter, Waiters
 from respq.config import (
     QUEUED_COMMANDS_MAX,
@@ -39,6 +39,8 @@ from respq.resp.encoder import encode, encode_all
 from respq.resp.replies import Reply, Simple
 
 QUEUED = Simple(b"QUEUED")
+_SHOWN_BYTES = 128
+"""Of words that a client sent, in errors."""
 _HTTP_WORDS = frozenset((b"POST", b"HOST:"))
 """As in Redis: what else would be run is the body of a request that a browser was tricked into."""
 Arrived = list[list[bytes] | RespqError]
@@ -98,6 +100,10 @@ class Broker:
         self.sessions.pop(session.id, None)
         if session.waiter is not None:
             self.waiters.remove(session.waiter)
+        # What refers back to the session would keep it, and all that it holds, for the
+        # garbage collector.
+        session.end_transaction()
+        session.buffered = nothing_buffered
 
     def execute(self, session: Session, request: list[bytes], now_ms: int) -> Reply | Wait:
         """Run one request; a `Wait` says that the client is blocked now.
@@ -226,7 +232,7 @@ class Broker:
             raise error
         command.failures += 1
         if isinstance(error, RespqError):
-            return error
+            return _bare(error)
         self.report(error)
         return RespqError("internal error: the server's log has more")
 
@@ -244,7 +250,7 @@ class Broker:
             if session.queued is not None:
                 session.tainted = True
             session.closing = session.closing or isinstance(error, ProtocolFault)
-            return error
+            return _bare(error)
         return command
 
     def resolve(self, request: list[bytes]) -> Command:
@@ -264,7 +270,11 @@ class Broker:
             raise SyntaxFault(f"unknown subcommand '{_text(request[1])}'. Try {entry.name} HELP.")
         if name in _HTTP_WORDS:
             raise ProtocolFault("Protocol error: this is HTTP, and the port is for Redis clients")
-        arguments = "".join(f"'{_text(word)}' " for word in request[1:9])
+        arguments = ""
+        for word in request[1:]:
+            if len(arguments) >= _SHOWN_BYTES:  # Redis' way to cut them.
+                break
+            arguments += f"'{_text(word[: _SHOWN_BYTES - len(arguments)])}' "
         raise SyntaxFault(
             f"unknown command '{_text(request[0])}', with args beginning with: {arguments}"
         )
@@ -338,15 +348,10 @@ class Broker:
         """Run the queued commands of a session as one transaction."""
         queued = session.queued
         assert queued is not None, "EXEC has checked it"
-        tainted, size = session.tainted, session.queued_bytes
+        tainted = session.tainted
         session.end_transaction()
         if tainted:
             raise ExecAbort("Transaction discarded because of previous errors.")
-        if size > TRANSACTION_BYTES_MAX:
-            raise TooBig(
-                f"the transaction holds {size} bytes, the limit is {TRANSACTION_BYTES_MAX}: "
-                "split it"
-            )
         return [self._exec_one(session, request, now_ms) for request in queued]
 
     def _exec_one(self, session: Session, request: list[bytes], now_ms: int) -> Reply:
@@ -355,7 +360,7 @@ class Broker:
             self._check_guards(session, command)
             bound = command.bind(request)
         except RespqError as error:
-            return error
+            return _bare(error)
         command.calls += 1
         reply = self._call(session, command, bound, now_ms)
         # Nothing blocks inside a transaction.
@@ -367,12 +372,16 @@ class Broker:
             raise RespqError("Command not allowed inside a transaction")
         queued = session.queued
         assert queued is not None
-        if len(queued) >= QUEUED_COMMANDS_MAX:
-            raise SyntaxFault(
-                f"the transaction has {QUEUED_COMMANDS_MAX} commands, the limit: split it"
-            )
+        if session.tainted:
+            return QUEUED  # Nothing of it will be run: as in Redis it takes no memory.
+        size = session.queued_bytes + sum(map(len, request))
+        limit = _transaction_limit(len(queued) + 1, size)
+        if limit is not None:
+            queued.clear()
+            session.queued_bytes = 0
+            raise limit
         queued.append(request)
-        session.queued_bytes += sum(map(len, request))
+        session.queued_bytes = size
         return QUEUED
 
     def _check_guards(self, session: Session, command: Command) -> None:
@@ -386,5 +395,28 @@ class Broker:
             raise ShuttingDown("the server is shutting down: connect to it again in a moment")
 
 
+def _transaction_limit(count: int, size: int) -> RespqError | None:
+    """Return what is wrong with the size of a transaction, if anything is."""
+    if count > QUEUED_COMMANDS_MAX:
+        return SyntaxFault(
+            f"the transaction has over {QUEUED_COMMANDS_MAX} commands, the limit: split it"
+        )
+    if size > TRANSACTION_BYTES_MAX:
+        return TooBig(
+            f"the transaction holds {size} bytes, the limit is {TRANSACTION_BYTES_MAX}: split it"
+        )
+    return None
+
+
+def _bare(error: RespqError) -> RespqError:
+    """Return an error without the way that it came.
+
+    Its traceback holds frames that hold the error: a cycle, and in it the request, which may
+    be of any size, until the garbage collector comes by.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 def _text(word: bytes) -> str:
-    return word[:128].decode("ascii", "backslashreplace")
+    return word[:_SHOWN_BYTES].decode("ascii", "backslashreplace")

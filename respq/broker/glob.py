@@ -12,10 +12,19 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from respq.config import PATTERN_BYTES_MAX
+from respq.errors import TooBig
+
 
 @lru_cache(maxsize=256)
 def glob(pattern: bytes) -> Callable[[bytes], bool]:
-    """Return a function that tells whether a name matches, byte by byte."""
+    """Return a function that tells whether a name matches, byte by byte.
+
+    Raises:
+        TooBig: for a pattern over `PATTERN_BYTES_MAX`.
+    """
+    if len(pattern) > PATTERN_BYTES_MAX:
+        raise TooBig(f"a pattern is up to {PATTERN_BYTES_MAX} bytes long, not {len(pattern)}")
     runs = _runs(pattern)
     compiled = [re.compile(b"".join(run), re.DOTALL) for run in runs]
     first, middle, last = compiled[0], compiled[1:-1], compiled[-1]

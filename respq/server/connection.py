@@ -182,6 +182,9 @@ class Connection(asyncio.Protocol):
         core = self.core
         try:
             now_ms = core.begin_turn()
+            if self.broker.outbox:
+                # The end of our wait may be in it, and stands before what came behind it.
+                core.deliver()
             if len(requests) > TURN_COMMANDS_MAX:
                 self._backlog.extend(requests[TURN_COMMANDS_MAX:])
                 del requests[TURN_COMMANDS_MAX:]

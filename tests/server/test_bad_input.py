@@ -233,6 +233,58 @@ def test_a_bulk_over_512_mib_is_an_error_and_the_end(client: Wire) -> None:
     assert client.rest() == [NOT_RESP + "invalid bulk length"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("QPUSH", "q", b"x", "FOO"),
+        ("QPUSH", "q", b"x", "DELAY", "soon"),
+        ("QPUSH", "q", b"x", "PRIORITY", "high"),
+        ("QACK", "q", b"x"),
+        ("SELECT", b"x"),
+        ("NOSUCH", b"x"),
+        ("QUEUE", b"x"),
+        ("QSCHED", "ADD", "q", "s", b"x", "CRON", "* * * *"),
+    ],
+)
+def test_a_large_request_that_is_refused_leaves_no_bytes_behind(
+    server: ServerProcess, client: Wire, words: tuple[bytes | str, ...]
+) -> None:
+    large = [b"x" * 4 * MIB if word == b"x" else word for word in words]
+
+    with bounded(server):
+        for _ in range(30):
+            assert isinstance(client.ask(*large), str)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"*3\r\n$5\r\nQPUSH\r\n$1\r\nq\r\n$8000000\r\n" + b"x" * 4 * MIB,
+        request("QPOP", "nothing", "BLOCK", 0) + b"x" * 4 * MIB,
+        request("MULTI") + request("QPUSH", "q", b"x" * 4 * MIB),
+    ],
+)
+def test_a_client_that_leaves_in_the_midst_of_much_leaves_no_bytes_behind(
+    server: ServerProcess, client: Wire, begun: bytes
+) -> None:
+    with bounded(server):
+        for _ in range(30):
+            with Wire(server.port) as leaving:
+                leaving.send(begun)
+        while b"connected_clients:1\r" not in client.say("INFO clients"):
+            pass
+
+
+def test_a_transaction_takes_no_more_than_its_limit(server: ServerProcess, client: Wire) -> None:
+    with bounded(server, 160):
+        client.say("MULTI")
+        replies = [client.ask("QPUSH", "q", b"x" * 4 * MIB) for _ in range(60)]
+        assert replies[:15] == [b"QUEUED"] * 15
+        assert replies[15].startswith("TOOBIG the transaction holds 67")
+        assert client.say("EXEC").startswith("EXECABORT ")
+    assert client.say("EXISTS q") == 0
+
+
 def test_a_request_over_the_query_limit_is_an_error_and_the_end(server: ServerProcess) -> None:
     piece = b"$%d\r\n%b\r\n" % (MIB, b"x" * MIB)
 

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -179,6 +180,34 @@ def test_what_follows_a_blocked_pop_runs_when_it_is_answered(client: Wire, other
     assert client.read() == b"last"
 
 
+@contextlib.contextmanager
+def stopped(server: ServerProcess) -> Iterator[None]:
+    """Have all that is sent meanwhile arrive at once."""
+    os.kill(server.pid, signal.SIGSTOP)
+    until(lambda: Path(f"/proc/{server.pid}/stat").read_text().split()[2] == "T")
+    yield
+    os.kill(server.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    "answering", ["QPUSH waited x", "CLIENT UNBLOCK {}", "QPUSH waited x\nPING"]
+)
+def test_what_arrives_together_with_the_end_of_a_wait_is_answered_behind_it(
+    client: Wire, other: Wire, server: ServerProcess, answering: str
+) -> None:
+    number = client.say("CLIENT ID")
+    client.send(requests("QPOP waited BLOCK 0"))
+    until_blocked(other)
+
+    with stopped(server):
+        other.send(requests(answering.format(number)))
+        client.send(requests("ECHO behind"))
+
+    assert client.read() != b"behind"
+    assert client.read() == b"behind"
+    other.read_many(answering.count("\n") + 1)
+
+
 def test_the_longest_waiter_is_served_first(server: ServerProcess, other: Wire) -> None:
     with contextlib.ExitStack() as all_of_them:
         waiters = [all_of_them.enter_context(Wire(server.port)) for _ in range(5)]
@@ -308,7 +337,7 @@ def test_too_much_behind_a_blocked_pop_ends_the_connection(
         while sent < 60 * MIB:
             client.send(pings)
             sent += len(pings)
-        assert b"qbuf=6" in other.say("CLIENT LIST")
+        until(lambda: b"qbuf=%d " % sent in other.say("CLIENT LIST"))
         assert resident_mib(server.pid) - before_mib < 128
 
         with contextlib.suppress(ConnectionError):
@@ -363,6 +392,21 @@ def test_maxclients_is_lowered_to_what_the_process_may_open() -> None:
             clients = [all_of_them.enter_context(Wire(server.port)) for _ in range(40)]
             clients[-1].rest()
             assert client.say("PING") == b"PONG"
+
+
+def test_connections_that_come_and_go_leave_nothing_behind(
+    server: ServerProcess, other: Wire
+) -> None:
+    def come_and_go() -> int:
+        with contextlib.ExitStack() as all_of_them:
+            for _ in range(300):
+                each = all_of_them.enter_context(Wire(server.port))
+                each.ask("CLIENT", "SETNAME", "n" * 4_000)
+        until(lambda: b"connected_clients:1\r" in other.say("INFO clients"))
+        return resident_mib(server.pid)
+
+    first_mib = come_and_go()
+    assert max(come_and_go() for _ in range(8)) - first_mib < 8
 
 
 def test_a_silent_client_is_closed_and_a_blocked_or_busy_one_is_not() -> None:

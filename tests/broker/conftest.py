@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness import Harness, image
+
+
+@pytest.fixture
+def harness() -> Iterator[Harness]:
+    """A harness whose journal must rebuild the state that the test leaves."""
+    harness = Harness()
+
+    yield harness
+
+    replayed = harness.replayed()
+    assert image(replayed) == image(harness.engine.state)
+    assert replayed.passed_over == 0
+    assert harness.errors == []

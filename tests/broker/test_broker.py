@@ -1,0 +1,138 @@
+"""Runs of one command are taken together; the law is that nobody can tell."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from respq.broker.broker import Arrived
+from respq.broker.call import Wait
+from respq.config import Settings
+from respq.errors import ProtocolFault, TooBig
+from respq.resp.encoder import encode
+from tests.harness import Client, Harness, discard, image
+
+SETTINGS = Settings(payload_bytes_max=8)
+QUEUES = {
+    b"plain": "QPUSH plain x",
+    b"min": "QUEUE CREATE min ORDER MIN",
+    b"text": "QUEUE CREATE text PRIORITIES TEXT",
+    b"brief": "QUEUE CREATE brief TTL 5 EXPIRED DROP",
+    b"leased": "QUEUE CREATE leased LEASE 3 ATTEMPTS 1",
+    b"waited": "QUEUE CREATE waited",
+}
+NAMES = st.sampled_from([*QUEUES, b"missing"])
+# Numbers are drawn alike in both servers, so that receipts can be foretold.
+RECEIPTS = st.builds(
+    lambda fence, number: b"%d:1700000000000-%d" % (fence, number),
+    st.integers(1, 12),
+    st.integers(1, 30),
+)
+WORDS = st.sampled_from([b"a", b"bb", b"over eight", b""]) | RECEIPTS
+REQUESTS = st.one_of(
+    st.tuples(st.just(b"QPUSH"), NAMES, WORDS),
+    st.tuples(st.just(b"QPOP"), NAMES),
+    st.tuples(st.just(b"QACK"), NAMES, WORDS),
+    st.tuples(st.just(b"QPUSH"), NAMES, WORDS, st.just(b"PRIORITY"), st.just(b"1")),
+    st.tuples(st.sampled_from([b"qpush", b"QNACK"]), NAMES, WORDS),
+)
+READS = st.lists(
+    st.tuples(st.lists(st.tuples(REQUESTS, st.integers(1, 5)), max_size=6), st.integers(0, 6)),
+    max_size=5,
+)
+
+
+def prepared() -> tuple[Harness, Client]:
+    harness = Harness(SETTINGS)
+    for line in QUEUES.values():
+        harness.say(line)
+    waiting = harness.client()
+    waiting.say("QPOP waited BLOCK 0")
+    return harness, waiting
+
+
+def one_by_one(client: Client, requests: Arrived) -> bytes:
+    """Run requests by themselves, and return the replies as they are on the wire."""
+    out = []
+    for request in requests:
+        assert isinstance(request, list)
+        reply = client.ask(*request)
+        out.append(encode(reply, 2))
+    return b"".join(out)
+
+
+@given(READS)
+def test_a_run_does_what_its_requests_do_one_by_one(
+    reads: list[tuple[list[tuple[tuple[bytes, ...], int]], int]],
+) -> None:
+    (together, waiting), (apart, other_waiting) = prepared(), prepared()
+
+    for repeated, elapsed_ms in reads:
+        requests: Arrived = [list(words) for words, times in repeated for _ in range(times)]
+        session = together.default.session
+        out, count = together.broker.execute_all(session, list(requests), together.now_ms)
+        assert count == len(requests)
+        together.default.pops = session.take_pops()
+        together.settle()
+
+        assert b"".join(out) == one_by_one(apart.default, requests)
+        assert image(together.engine.state) == image(apart.engine.state)
+        assert waiting.inbox == other_waiting.inbox
+        for harness in (together, apart):
+            harness.pass_ms(elapsed_ms)
+
+    assert image(together.replayed()) == image(together.engine.state)
+    assert together.errors == []
+    for harness in (together, apart):
+        discard(harness.engine.state)
+
+
+def test_what_the_parser_refused_stands_in_its_place(harness: Harness) -> None:
+    requests: Arrived = [[b"PING"], TooBig("too big"), [b"PING"]]
+
+    out, count = harness.broker.execute_all(harness.default.session, requests, harness.now_ms)
+
+    assert (out, count) == ([b"+PONG\r\n", b"-TOOBIG too big\r\n", b"+PONG\r\n"], 3)
+    assert not harness.default.session.closing
+
+
+def test_bytes_that_are_no_requests_end_the_session(harness: Harness) -> None:
+    requests: Arrived = [[b"PING"], ProtocolFault("Protocol error: what?")]
+
+    out, count = harness.broker.execute_all(harness.default.session, requests, harness.now_ms)
+
+    assert (out[1], count) == (b"-ERR Protocol error: what?\r\n", 2)
+    assert harness.default.session.closing
+
+
+def test_what_follows_a_command_that_blocks_is_not_run(harness: Harness) -> None:
+    client = harness.client()
+    requests: Arrived = [[b"PING"], [b"QPOP", b"q", b"BLOCK", b"0"], [b"QPUSH", b"q", b"x"]]
+
+    out, count = harness.broker.execute_all(client.session, requests, harness.now_ms)
+
+    assert (out, count) == ([b"+PONG\r\n"], 2)
+    assert client.session.waiter is not None
+    assert harness.say("QUEUE EXISTS q") == 0
+
+
+def test_what_follows_a_goodbye_is_not_run(harness: Harness) -> None:
+    client = harness.client()
+    requests: Arrived = [[b"QUIT"], [b"QPUSH", b"q", b"x"]]
+
+    out, count = harness.broker.execute_all(client.session, requests, harness.now_ms)
+
+    assert (out, count) == ([b"+OK\r\n"], 1)
+    assert harness.say("QUEUE EXISTS q") == 0
+
+
+def test_an_unexpected_exception_is_an_internal_error_and_reported() -> None:
+    harness = Harness()
+    command = harness.broker.table.entries[b"QLEN"]
+    command.handler = lambda *_: 1 // 0  # type: ignore[union-attr]
+
+    reply = harness.say("QLEN q")
+
+    assert str(reply).startswith("internal error")
+    assert [type(error) for error in harness.errors] == [ZeroDivisionError]
+    assert not isinstance(harness.say("QPUSH q x"), Wait)

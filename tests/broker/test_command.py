@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from respq.broker.call import Call
+from respq.broker.command import Arg, ArgGroup, Command, CommandTable, Flags
+from respq.engine.jobs.job import is_receipt
+from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, Backoff
+from respq.errors import RespqError, SyntaxFault
+from respq.handlers import arguments, command_table
+from respq.resp.replies import Reply
+from tests.handlers.real_redis import RealRedis, RedisConnection
+from tests.harness import Harness
+
+TABLE = CommandTable()
+Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]
+Word = Annotated[bytes, Arg(bytes)]
+MaybeWord = Annotated[bytes | None, Arg(bytes, optional=True)]
+Words = Annotated[bytes, Arg(bytes, optional=True)]
+Receipt = Annotated[bytes, Arg(bytes, matches=is_receipt)]
+Number = Annotated[int, Arg(int, values=("n",), token=b"COUNT")]
+Pair = Annotated[
+    tuple[bytes, bytes] | None, Arg(lambda a, b: (a, b), values=("a", "b"), token=b"PAIR")
+]
+Flag = Annotated[bool, Arg(bool, token=b"NX")]
+Mood = Annotated[bytes, Arg(bytes, words=(b"FAIL", b"FATAL"))]
+Delay = Annotated[int, Arg(int, values=("ms",), token=b"DELAY", excludes="delay")]
+At = Annotated[int, Arg(int, values=("unix-ms",), token=b"AT", excludes="delay")]
+Group = Annotated[
+    dict[str, Any] | None,
+    ArgGroup(
+        dict, {"size": Arg(int, values=("n",), token=b"SIZE"), "name": Arg(bytes, token=b"AS")}
+    ),
+]
+
+
+@TABLE.command("PLAIN", group="g", since="0", flags=Flags.WRITE)
+def plain(call: Call, key: Key, word: Word) -> Reply:
+    """Take two words."""
+    return 1
+
+
+@TABLE.command("OPTIONS", group="g", since="0", flags=Flags.WRITE)
+def options(
+    call: Call,
+    key: Key,
+    *,
+    count: Number = 1,
+    pair: Pair = None,
+    nx: Flag = False,
+    mood: Mood = b"FAIL",
+    delay_ms: Delay = 0,
+    at_ms: At = 0,
+    group: Group = None,
+) -> Reply:
+    """Take options."""
+    return 1
+
+
+@TABLE.command("COUNTED", group="g", since="0", flags=Flags.WRITE)
+def counted(call: Call, numkeys: arguments.ItemsCount, *key: Key, count: Number = 1) -> Reply:
+    """Take as many keys as it says."""
+    return 1
+
+
+@TABLE.command("MATCHED", group="g", since="0", flags=Flags.WRITE)
+def matched(call: Call, key: Key, *receipt: Receipt, count: Number = 1) -> Reply:
+    """Take receipts as far as they look like some."""
+    return 1
+
+
+@TABLE.command("LEFT", group="g", since="0", flags=Flags.WRITE)
+def left(call: Call, first: MaybeWord, second: Word) -> Reply:
+    """Take one word or two."""
+    return 1
+
+
+@TABLE.command("ALL", group="g", since="0", flags=Flags.WRITE)
+def take_all(call: Call, *word: Words) -> Reply:
+    """Take whatever there is."""
+    return 1
+
+
+@TABLE.command("BOX PUT", group="g", since="0", flags=Flags.WRITE)
+def box_put(call: Call, key: Key) -> Reply:
+    """Take a word behind two."""
+    return 1
+
+
+def command(name: str) -> Command:
+    return next(each for each in TABLE if each.name == name)
+
+
+def bind(line: str) -> tuple[list[Any], dict[str, Any]]:
+    words = line.encode().split()
+    name = "BOX PUT" if words[0] == b"BOX" else words[0].decode()
+    return command(name).bind(words)
+
+
+def refusal(line: str) -> str:
+    with pytest.raises(RespqError) as caught:
+        bind(line)
+    return f"{caught.value.prefix} {caught.value}"
+
+
+# Arguments.
+
+
+def test_words_become_arguments_in_order() -> None:
+    assert bind("PLAIN a b") == ([b"a", b"b"], {})
+    assert bind("BOX PUT a") == ([b"a"], {})
+
+
+def test_an_argument_that_others_must_follow_can_be_left_out() -> None:
+    assert bind("LEFT b") == ([None, b"b"], {})
+    assert bind("LEFT a b") == ([b"a", b"b"], {})
+
+
+def test_a_variadic_takes_all_that_is_left() -> None:
+    assert bind("ALL") == ([], {})
+    assert bind("ALL a b a") == ([b"a", b"b", b"a"], {})
+
+
+def test_a_counted_variadic_takes_as_many_as_it_says() -> None:
+    assert bind("COUNTED 2 a b") == ([2, b"a", b"b"], {})
+    assert bind("COUNTED 1 COUNT COUNT 5") == ([1, b"COUNT"], {"count": 5})
+    assert refusal("COUNTED 3 a b") == "ERR 3 arguments should follow, but there are 2"
+    assert refusal("COUNTED 1 a b") == "ERR syntax error near 'b'"
+    assert refusal("COUNTED 0 a") == "ERR the count is from 1 to 10000, not 0"
+    assert refusal("COUNTED 99999999999999999999 a").startswith("ERR value is not an integer")
+
+
+def test_a_matched_variadic_ends_where_the_options_begin() -> None:
+    assert bind("MATCHED k 1:a 2:b COUNT 3") == ([b"k", b"1:a", b"2:b"], {"count": 3})
+    assert refusal("MATCHED k junk") == "ERR syntax error near 'junk'"
+    assert refusal("MATCHED k 1:a junk") == "ERR syntax error near 'junk'"
+
+
+# Options.
+
+
+@pytest.mark.parametrize("order", list(permutations(["COUNT 5", "pair x y", "Nx", "AT 7"])))
+def test_options_stand_in_any_order_and_case(order: tuple[str, ...]) -> None:
+    _, named = bind(f"OPTIONS k {' '.join(order)}")
+
+    assert named == {"count": 5, "pair": (b"x", b"y"), "nx": True, "at_ms": 7}
+
+
+def test_one_of_several_words_is_given_as_it_is_declared() -> None:
+    assert bind("OPTIONS k fatal")[1] == {"mood": b"FATAL"}
+
+
+def test_a_group_of_options_is_one_value_of_those_that_were_given() -> None:
+    assert bind("OPTIONS k")[1] == {}
+    assert bind("OPTIONS k AS x")[1] == {"group": {"name": b"x"}}
+    assert bind("OPTIONS k AS x COUNT 2 SIZE 3")[1] == {
+        "count": 2,
+        "group": {"size": 3, "name": b"x"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("OPTIONS k BOGUS", "BOGUS"),
+        ("OPTIONS k COUNT 1 COUNT 2", "COUNT"),
+        ("OPTIONS k NX NX", "NX"),
+        ("OPTIONS k FAIL FATAL", "FATAL"),
+        ("OPTIONS k DELAY 1 AT 2", "AT"),
+        ("OPTIONS k AT 2 DELAY 1", "DELAY"),
+        ("OPTIONS k SIZE 1 AS a SIZE 2", "SIZE"),
+        ("OPTIONS k NX 5", "5"),
+        (f"OPTIONS k {'x' * 1000}", "x" * 64),
+    ],
+)
+def test_what_cannot_stand_there_is_named(line: str, word: str) -> None:
+    assert refusal(line) == f"ERR syntax error near '{word}'"
+
+
+def test_bytes_that_are_no_text_are_named_as_text() -> None:
+    with pytest.raises(SyntaxFault, match=re.escape(r"near '\xff\x80'")):
+        command("OPTIONS").bind([b"OPTIONS", b"k", b"\xff\x80"])
+
+
+@pytest.mark.parametrize("line", ["OPTIONS k COUNT", "OPTIONS k PAIR a", "OPTIONS k NX AT"])
+def test_an_option_without_its_value_is_refused(line: str) -> None:
+    assert refusal(line).startswith("ERR syntax error near ")
+
+
+# The arguments that the server's commands share.
+
+
+def push_options(line: str) -> Any:
+    qpush = command_table().entries[b"QPUSH"]
+    assert isinstance(qpush, Command)
+    return qpush.bind([b"QPUSH", b"q", b"x", *line.encode().split()])[1]["terms"]
+
+
+def test_backoff_has_parts_of_its_own() -> None:
+    default = DEFAULT_BACKOFF
+
+    assert push_options("BACKOFF fixed 5s").backoff == Backoff(
+        FIXED, 5_000, default.max_ms, default.jitter_pct
+    )
+    assert push_options("BACKOFF EXPONENTIAL 1 JITTER 0 MAX 2m").backoff == Backoff(
+        EXPONENTIAL, 1, 120_000, 0
+    )
+    terms = push_options("BACKOFF FIXED 1 MAX 2 PRIORITY 3 ATTEMPTS 4")
+    assert (terms.backoff.max_ms, terms.priority, terms.attempts) == (2, b"3", 4)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "BACKOFF",
+        "BACKOFF FIXED",
+        "BACKOFF SOMETIMES 5",
+        "BACKOFF FIXED x",
+        "BACKOFF FIXED 5 MAX",
+        "BACKOFF FIXED 5 MAX 0",
+        "BACKOFF FIXED 5 MAX 1 MAX 2",
+        "BACKOFF FIXED 5 JITTER 101",
+        "BACKOFF FIXED 5 PRIORITY 1 MAX 2",
+        "MAX 5",
+        "JITTER 5",
+        "IDMP me",
+        "IDMP me -1",
+        "IDMP me x",
+        "DELAY 1 AT 5",
+        "DELAY -1",
+        "DELAY 1y",
+        "DELAY 1.5s",
+        "DELAY ms",
+        "AT 0",
+        "AT -5",
+        "AT 1s",
+        "TTL 0",
+        "LEASE 0",
+        "ATTEMPTS -1",
+        "ATTEMPTS 1000001",
+        "LEASE 36501d",
+        "LEASE " + "9" * 5_000,
+        "PRIORITY",
+    ],
+)
+def test_values_that_cannot_be_used_are_refused(line: str) -> None:
+    with pytest.raises(SyntaxFault):
+        push_options(line)
+
+
+@pytest.mark.parametrize(
+    ("word", "ms"),
+    [("0", 0), ("7", 7), ("7ms", 7), ("2S", 2_000), ("3m", 180_000), ("1h", 3_600_000)],
+)
+def test_a_duration_is_milliseconds_or_has_a_unit(word: str, ms: int) -> None:
+    assert push_options(f"DELAY {word}").delay_ms == ms
+
+
+# Whatever comes.
+
+
+@given(st.lists(st.sampled_from([b"COUNT", b"1", b"AT", b"k", b"1:a", b"NX", b""]), max_size=7))
+def test_binding_raises_nothing_but_a_refusal(words: list[bytes]) -> None:
+    for each in TABLE:
+        request = [*each.name.encode().split(), *words]
+        try:
+            values, named = each.bind(request)
+        except (RespqError, ValueError):  # ValueError: `int` as a reader of this test.
+            continue
+        each.handler(None, *values, **named)
+
+
+ANY_WORD = st.binary(max_size=6) | st.sampled_from(
+    [b"COUNT", b"BLOCK", b"AT", b"5", b"9" * 5_000, b"-1", b"1:1-1", b"MATCH", b"[", b"BACKOFF"]
+)
+
+
+@given(
+    st.sampled_from(sorted(each.name for each in command_table())), st.lists(ANY_WORD, max_size=6)
+)
+def test_no_request_is_an_internal_error(name: str, words: list[bytes]) -> None:
+    harness = Harness()
+    if name == "SHUTDOWN":
+        return
+
+    harness.default.ask(*name.encode().split(), *words)
+
+    assert harness.errors == []
+
+
+# What Redis says.
+
+REDIS_TEXTS = [
+    "PING a b",
+    "ECHO",
+    "ECHO a b",
+    "AUTH",
+    "SELECT",
+    "CONFIG",
+    "CONFIG GET",
+    "CONFIG BOGUS",
+    "CLIENT",
+    "CLIENT SETNAME",
+    "CLIENT KILL",
+    "CLIENT BOGUS x",
+    "COMMAND BOGUS",
+    "MULTI x",
+    "DISCARD x",
+    "EXEC",
+    "DISCARD",
+    "KEYS",
+    "TYPE",
+    "EXISTS",
+    "DEL",
+    "DBSIZE x",
+    "SCAN",
+    "TIME x",
+    "BOGUS",
+    "BOGUS a b",
+    f"{'B' * 200} a",
+    f"BOGUS {'a' * 200} b",
+    "BOGUS 1 2 3 4 5 6 7 8 9 10",
+]
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisConnection]:
+    server = RealRedis(tmp_path_factory.mktemp("redis"))
+    connection = server.connect()
+    yield connection
+    connection.close()
+    server.close()
+
+
+@pytest.mark.parametrize("line", REDIS_TEXTS, ids=lambda line: line[:20])
+def test_a_refusal_reads_as_redis_writes_it(redis: RedisConnection, line: str) -> None:
+    expected = redis.say(line)
+
+    reply = Harness().say(line)
+
+    assert isinstance(reply, RespqError)
+    assert ("-", f"{reply.prefix} {reply}".encode()) == expected

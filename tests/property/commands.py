@@ -1,0 +1,225 @@
+"""Commands as values: what hypothesis draws, and the lines that go to the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+
+from tests.property.model import Model
+
+TEXT_PRIORITIES = {-1: "z", 0: "", 1: "a", 2: "ab"}
+
+NAMES = st.sampled_from(["a", "b"])
+SHORT_MS = st.sampled_from([1, 2, 3, 10, 50])
+LEASES = st.none() | SHORT_MS
+PICKS = st.lists(st.integers(0, 5), min_size=1, max_size=3)
+RECENT_RECEIPTS = 6
+
+
+@dataclass(frozen=True)
+class Push:
+    queue: str
+    count: int = 1
+    priority: int = 0
+    delay: int | None = None
+    ttl: int | None = None
+    attempts: int | None = None
+    lease: int | None = None
+    id: str | None = None
+    idmp: int | None = None
+
+
+@dataclass(frozen=True)
+class Pop:
+    queue: str
+    count: int | None = None
+    lease: int | None = None
+    noack: bool = False
+
+
+@dataclass(frozen=True)
+class PopOfMany:
+    queues: list[str]
+    lease: int | None
+
+
+@dataclass(frozen=True)
+class Ack:
+    picks: list[int]
+
+
+@dataclass(frozen=True)
+class Nack:
+    picks: list[int]
+    outcome: str
+    delay: int | None
+
+
+@dataclass(frozen=True)
+class Touch:
+    picks: list[int]
+    lease: int
+
+
+Spec = Push | Pop | PopOfMany | Ack | Nack | Touch
+
+PLAIN_PUSH = st.builds(Push, NAMES, st.just(1), st.integers(-1, 2))
+POP = st.builds(Pop, NAMES, st.integers(1, 3), LEASES, st.booleans())
+ACK = st.builds(Ack, PICKS)
+NACK = st.builds(Nack, PICKS, st.sampled_from(["FAIL", "SILENT", "FATAL"]), st.none() | SHORT_MS)
+PUSH = st.builds(
+    Push,
+    NAMES,
+    st.integers(1, 3),
+    st.integers(-1, 2),
+    st.none() | SHORT_MS,
+    st.none() | SHORT_MS,
+    st.none() | st.integers(0, 2),
+    LEASES,
+    st.none() | st.sampled_from(["x", "y"]),
+    st.none() | st.integers(1, 2),
+)
+SPECS: st.SearchStrategy[Spec] = st.one_of(
+    PLAIN_PUSH,
+    PUSH,
+    POP,
+    st.builds(PopOfMany, st.lists(NAMES, min_size=1, max_size=3), LEASES),
+    ACK,
+    NACK,
+    st.builds(Touch, PICKS, SHORT_MS),
+)
+RUNS: st.SearchStrategy[tuple[Spec, int]] = st.tuples(
+    st.one_of(
+        st.builds(Push, NAMES), st.builds(Pop, NAMES), st.builds(Ack, PICKS.map(lambda p: p[:1]))
+    ),
+    st.integers(1, 4),
+)
+"""The plainest commands, and how often each follows on itself: the broker takes them together."""
+
+
+@dataclass(frozen=True)
+class Create:
+    """QUEUE CREATE, or QUEUE SET if there is such a queue."""
+
+    queue: str
+    min_first: bool
+    text: bool
+    lease: int | None
+    attempts: int
+    ttl: int | None
+    drop: bool
+
+
+@dataclass(frozen=True)
+class Redrive:
+    queue: str
+    count: int
+
+
+@dataclass(frozen=True)
+class ThrowAway:
+    queue: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Rename:
+    queue: str
+    new_name: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    queue: str
+    command: str
+    name: str
+    every: str
+    catchup: str
+    runs: int
+
+
+Order = Create | Redrive | ThrowAway | Rename | Schedule
+
+ORDERS: st.SearchStrategy[Order] = st.one_of(
+    st.builds(
+        Create,
+        NAMES,
+        st.booleans(),
+        st.booleans(),
+        LEASES,
+        st.integers(0, 3),
+        st.none() | st.sampled_from([20, 50_000]),
+        st.booleans(),
+    ),
+    st.builds(Redrive, NAMES, st.integers(1, 3)),
+    st.builds(Redrive, NAMES, st.integers(1, 3)),
+    st.builds(ThrowAway, NAMES, st.sampled_from(["QUEUE PURGE", "QUEUE DROP", "QDLQ PURGE"])),
+    st.builds(Rename, NAMES, st.sampled_from(["a", "b", "c"])),
+    st.builds(
+        Schedule,
+        NAMES,
+        st.sampled_from(["ADD", "ADD", "ADD", "DEL", "PAUSE", "RESUME", "RUN"]),
+        st.sampled_from(["s", "t"]),
+        st.sampled_from(["20m", "3h"]),
+        st.sampled_from(["NONE", "ONE", "ALL"]),
+        st.integers(1, 4),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A command as it went to the server, with what it named."""
+
+    spec: Spec
+    line: str
+    queue: str = ""
+    receipts: list[bytes] = field(default_factory=list)
+
+
+def say(spec: Spec, model: Model) -> Said:
+    """Write a command as a line; receipts are some of the latest, of its queue or others."""
+    match spec:
+        case Push():
+            return Said(spec, _push_line(spec, model), spec.queue)
+        case Pop():
+            count = f" COUNT {spec.count}" if spec.count else ""
+            line = f"QPOP {spec.queue}{count}{option('LEASE', spec.lease)}"
+            return Said(spec, line + " NOACK" * spec.noack, spec.queue)
+        case PopOfMany():
+            names = " ".join(spec.queues)
+            return Said(spec, f"QMPOP {len(spec.queues)} {names}{option('LEASE', spec.lease)}")
+    known = model.receipts[-RECENT_RECEIPTS:] or [("a", b"77:none")]
+    chosen = [known[-1 - pick % len(known)] for pick in spec.picks]
+    queue, receipts = chosen[0][0], [receipt for _, receipt in chosen]
+    words = f"{queue} {b' '.join(receipts).decode()}"
+    match spec:
+        case Ack():
+            line = f"QACK {words}"
+        case Nack():
+            line = f"QNACK {words} {spec.outcome} WITHDUE"
+            line += option("DELAY", spec.delay) if spec.outcome != "FATAL" else ""
+        case Touch():
+            line = f"QTOUCH {words} LEASE {spec.lease}"
+    return Said(spec, line, queue, receipts)
+
+
+def _push_line(spec: Push, model: Model) -> str:
+    payloads = " ".join(f"p{each}" for each in range(spec.count))
+    line = f"QMPUSH {spec.queue} {spec.count} {payloads}"
+    if spec.count == 1:
+        line = f"QPUSH {spec.queue} p{option('ID', spec.id)}"
+    if spec.priority:
+        queue = model.queues.get(spec.queue)
+        text = queue is not None and queue.text
+        line += f" PRIORITY {TEXT_PRIORITIES[spec.priority] if text else spec.priority}"
+    line += f" IDMP me {spec.idmp}" if spec.idmp else ""
+    for word in ("delay", "ttl", "attempts", "lease"):
+        line += option(word, getattr(spec, word))
+    return line
+
+
+def option(token: str, value: object) -> str:
+    """Return the words of an option, nothing for one that is not given."""
+    return "" if value is None else f" {token} {value}"

@@ -1,0 +1,193 @@
+"""What a reply must be by the model, and what it then does to the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respq.errors import RespqError
+from respq.resp.replies import NULL_ARRAY
+from tests.property.commands import (
+    TEXT_PRIORITIES,
+    Ack,
+    Create,
+    Nack,
+    Pop,
+    PopOfMany,
+    Push,
+    Redrive,
+    Rename,
+    Said,
+    ThrowAway,
+    Touch,
+)
+from tests.property.model import WINDOW_MS, Model, ModelJob, ModelQueue
+
+
+def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
+    """Check the reply to a command and let the model do the same."""
+    match spec := said.spec:
+        case Push():
+            _expect_push(model, spec, reply, now_ms)
+        case Pop():
+            _expect_pop(model, spec, reply, now_ms)
+        case PopOfMany():
+            _expect_pop_of_many(model, spec, reply, now_ms)
+        case Ack():
+            held = {model.held(each, said.queue, now_ms) for each in said.receipts} - {None}
+            assert reply == len(held)
+            for job in held:
+                assert job is not None
+                model.finish(job)
+        case Nack():
+            for receipt, due_ms in zip(said.receipts, reply, strict=True):
+                _expect_nack(model, spec, model.held(receipt, said.queue, now_ms), due_ms, now_ms)
+        case Touch():
+            for receipt, end_ms in zip(said.receipts, reply, strict=True):
+                job = model.held(receipt, said.queue, now_ms)
+                assert end_ms == (now_ms + spec.lease if job else 0)
+                if job is not None:
+                    job.due_ms = end_ms
+
+
+def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
+    known = model.queues.get(spec.queue)
+    job_id = spec.id.encode() if spec.id and spec.count == 1 else None
+    keys: list[object] = [("id", job_id)] * (job_id is not None)
+    keys += [spec.idmp] * (spec.idmp is not None)
+    ids = reply if isinstance(reply, list) else [reply]
+    if known is not None:
+        answers = [[job_id]] if job_id in known.jobs else []
+        found = (known.answers.get(key, ([], 0)) for key in keys)
+        answers += [given for given, until_ms in found if until_ms > now_ms]
+        if answers:
+            assert ids == (answers[0] if spec.count > 1 else answers[0][:1])
+            return
+    ttl_ms = spec.ttl if spec.ttl is not None else known.ttl_ms if known else None
+    if ttl_ms is not None and spec.delay is not None and spec.delay >= ttl_ms:
+        assert isinstance(reply, RespqError)
+        return
+    queue = model.queue(spec.queue, now_ms)
+    queue.active_ms = now_ms
+    assert len(set(ids)) == spec.count
+    for each in ids:
+        assert each == job_id or each.startswith(b"%d-" % now_ms)
+        assert each == job_id or each not in model.finished
+        queue.jobs[each] = ModelJob(
+            each,
+            queue,
+            _priority(spec, queue),
+            "delayed" if spec.delay else "ready",
+            model.next_rank(),
+            now_ms + spec.delay if spec.delay else 0,
+            None if ttl_ms is None else now_ms + ttl_ms,
+            spec.attempts,
+            spec.lease,
+        )
+    for key in keys:
+        queue.answers[key] = (ids, now_ms + WINDOW_MS)
+
+
+def _priority(spec: Push, queue: ModelQueue) -> int | bytes:
+    return TEXT_PRIORITIES[spec.priority].encode() if queue.text else spec.priority
+
+
+def _expect_pop(model: Model, spec: Pop, reply: Any, now_ms: int) -> None:
+    for job_id, receipt, _ in reply:
+        if spec.noack:
+            assert receipt is None
+            model.take(job_id, spec.queue, now_ms)
+        else:
+            model.lease(job_id, receipt, spec.queue, now_ms, spec.lease)
+    if len(reply) < (spec.count or 1):
+        assert model.claimable(spec.queue, now_ms) == []
+
+
+def _expect_pop_of_many(model: Model, spec: PopOfMany, reply: Any, now_ms: int) -> None:
+    name = None if reply is NULL_ARRAY else reply[0].decode()
+    for each in spec.queues:
+        if each == name:
+            break
+        assert model.claimable(each, now_ms) == []
+    if name is not None:
+        ((job_id, receipt, _),) = reply[1]
+        model.lease(job_id, receipt, name, now_ms, spec.lease)
+
+
+def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, now_ms: int) -> None:
+    if job is None:
+        assert due_ms == -2
+        return
+    job.attempts += spec.outcome != "SILENT"
+    if spec.outcome == "FATAL" or (spec.outcome == "FAIL" and job.is_spent()):
+        assert due_ms == -1
+        model.die(job)
+    elif due_ms == -1:
+        # It would have come back when its ttl is over.
+        backoff_ms = 3_600_000 if spec.outcome == "FAIL" else 0
+        assert job.is_over(now_ms + (backoff_ms if spec.delay is None else spec.delay))
+        model.expire(job)
+    else:
+        assert not job.is_over(due_ms or now_ms)
+        if spec.delay is not None:
+            assert due_ms == now_ms + spec.delay
+        elif spec.outcome == "SILENT":
+            assert due_ms == 0
+        else:
+            assert 900 <= due_ms - now_ms <= 3_600_000
+        model.release(job, due_ms)
+
+
+def expect_made(model: Model, order: Create, now_ms: int) -> None:
+    """Let the model have the settings of a queue that was created or set."""
+    new = order.queue not in model.queues
+    queue = model.queue(order.queue, now_ms)
+    if new:
+        queue.min_first, queue.text = order.min_first, order.text
+    queue.configured = True
+    queue.lease_ms = order.lease or queue.lease_ms
+    queue.attempts_max, queue.ttl_ms = order.attempts, order.ttl
+    queue.drop_expired = order.drop
+
+
+def expect_redriven(
+    model: Model, order: Redrive, listed: list[bytes], count: int, now_ms: int
+) -> None:
+    """Check that the longest dead were made ready; ``listed`` are the ids in their order."""
+    queue = model.queues.get(order.queue)
+    dead = queue.in_phase("dead") if queue is not None else []
+    assert count == len(listed) == min(order.count, len(dead))
+    for job_id, rank in zip(listed, sorted(job.rank for job in dead), strict=False):
+        assert queue is not None
+        job = queue.jobs[job_id]
+        assert job.rank == rank
+        job.attempts = 0
+        if job.is_over(now_ms):
+            job.expires_ms = None
+        model.release(job, 0)
+
+
+def expect_gone(model: Model, order: ThrowAway, reply: Any) -> None:
+    """Check that a queue, its jobs or its dead letters are gone."""
+    queue = model.queues.get(order.queue)
+    if queue is None:
+        assert reply == 0 or isinstance(reply, RespqError)
+    elif order.command == "QUEUE DROP":
+        del model.queues[order.queue]
+    elif order.command == "QUEUE PURGE":
+        assert reply == len(queue.jobs)
+        queue.jobs.clear()
+    else:
+        dead = queue.in_phase("dead")
+        assert reply == len(dead)
+        for job in dead:
+            del queue.jobs[job.id]
+
+
+def expect_renamed(model: Model, order: Rename, reply: Any) -> None:
+    """Check that a queue has its new name, or that it had to keep the old one."""
+    queue = model.queues.get(order.queue)
+    if queue is None or order.new_name in model.queues or queue.in_phase("leased"):
+        assert isinstance(reply, RespqError)
+        return
+    del model.queues[order.queue]
+    model.queues[order.new_name] = queue

@@ -1,0 +1,202 @@
+"""What a queue server should do, as plainly as it can be said: the other side of the laws.
+
+One list of jobs a queue, searched from end to end; no indexes, no records, no journal. Where
+two jobs come to be ready in the same instant either may go first: they have the same rank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+LEASE_MS = 30_000
+ATTEMPTS = 3
+WINDOW_MS = 600_000
+RESTART_LEASE_MS = 30_000
+IDLE_MS = 86_400_000
+
+
+@dataclass(eq=False)
+class ModelJob:
+    id: bytes
+    queue: ModelQueue
+    priority: int | bytes
+    phase: str
+    rank: int
+    """When it came to be ready, or dead; lower is earlier."""
+    due_ms: int = 0
+    """End of the delay or of the lease."""
+    expires_ms: int | None = None
+    attempts_max: int | None = None
+    lease_ms: int | None = None
+    attempts: int = 0
+    leased_ms: int = 0
+    receipt: bytes = b""
+
+    @property
+    def timer_ms(self) -> int | None:
+        """When something happens to it without anyone's doing."""
+        if self.phase == "dead":
+            return None
+        if self.phase == "leased":
+            return self.due_ms
+        ends = [self.expires_ms] if self.expires_ms is not None else []
+        ends += [self.due_ms] if self.phase == "delayed" else []
+        return min(ends, default=None)
+
+    def is_over(self, now_ms: int) -> bool:
+        return self.expires_ms is not None and self.expires_ms <= now_ms
+
+    def is_spent(self) -> bool:
+        limit = self.queue.attempts_max if self.attempts_max is None else self.attempts_max
+        return 0 < limit <= self.attempts
+
+
+@dataclass(eq=False)
+class ModelQueue:
+    min_first: bool = False
+    text: bool = False
+    lease_ms: int = LEASE_MS
+    attempts_max: int = ATTEMPTS
+    ttl_ms: int | None = None
+    drop_expired: bool = False
+    configured: bool = False
+    active_ms: int = 0
+    jobs: dict[bytes, ModelJob] = field(default_factory=dict)
+    answers: dict[object, tuple[list[bytes], int]] = field(default_factory=dict)
+
+    def in_phase(self, phase: str) -> list[ModelJob]:
+        return [job for job in self.jobs.values() if job.phase == phase]
+
+
+class Model:
+    """Queues by name, and the ranks of what happened."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, ModelQueue] = {}
+        self.taken: dict[bytes, ModelJob] = {}
+        """Popped without a lease."""
+        self.finished: set[bytes] = set()
+        """Ids of the server's own making that are acked: none may come back."""
+        self.receipts: list[tuple[str, bytes]] = []
+        """All that were ever given out, with the name of their queue."""
+        self.fence = 0
+        self.rank = 0
+
+    def queue(self, name: str, now_ms: int) -> ModelQueue:
+        """Return the queue of that name; make it if it is not there."""
+        if name not in self.queues:
+            self.queues[name] = ModelQueue(active_ms=now_ms)
+        return self.queues[name]
+
+    def next_rank(self) -> int:
+        self.rank += 1
+        return self.rank
+
+    def claimable(self, name: str, now_ms: int) -> list[ModelJob]:
+        """Return the jobs of a queue that a pop might be given."""
+        ready = self.queues[name].in_phase("ready") if name in self.queues else []
+        return [job for job in ready if not job.is_over(now_ms)]
+
+    def held(self, receipt: bytes, name: str, now_ms: int) -> ModelJob | None:
+        """Return the job that a receipt is good for."""
+        jobs = self.queues[name].in_phase("leased") if name in self.queues else []
+        found = [job for job in jobs if job.receipt == receipt and job.due_ms > now_ms]
+        return found[0] if found else None
+
+    def take_first(self, job_id: bytes, name: str, now_ms: int) -> ModelJob:
+        """Check that a popped job was one that had to be next, and return it."""
+        queue = self.queues[name]
+        for each in queue.in_phase("ready"):
+            if each.is_over(now_ms):
+                self.expire(each)
+        ready = queue.in_phase("ready")
+        job = queue.jobs[job_id]
+        priorities = [each.priority for each in ready]
+        urgent = min(priorities) if queue.min_first else max(priorities)
+        assert job in ready
+        assert job.priority == urgent
+        assert job.rank == min(each.rank for each in ready if each.priority == urgent)
+        return job
+
+    def lease(
+        self, job_id: bytes, receipt: bytes, name: str, now_ms: int, lease_ms: int | None
+    ) -> None:
+        job = self.take_first(job_id, name, now_ms)
+        job.queue.active_ms = now_ms
+        fence = int(receipt.partition(b":")[0])
+        assert receipt == b"%d:%b" % (fence, job_id)
+        assert fence > self.fence
+        self.fence = fence
+        self.receipts.append((name, receipt))
+        for own in (lease_ms, job.lease_ms, job.queue.lease_ms):
+            if own is not None:
+                job.due_ms = now_ms + own
+                break
+        job.phase, job.receipt, job.leased_ms = "leased", receipt, now_ms
+
+    def take(self, job_id: bytes, name: str, now_ms: int) -> None:
+        job = self.take_first(job_id, name, now_ms)
+        del job.queue.jobs[job_id]
+        self.taken[job_id] = job
+
+    def finish(self, job: ModelJob) -> None:
+        del job.queue.jobs[job.id]
+        self.finished.add(job.id)
+
+    def release(self, job: ModelJob, due_ms: int) -> None:
+        job.phase = "delayed" if due_ms else "ready"
+        job.due_ms = due_ms
+        job.rank = self.next_rank()
+        job.receipt = b""
+
+    def die(self, job: ModelJob) -> None:
+        job.phase = "dead"
+        job.due_ms = 0
+        job.rank = self.next_rank()
+        job.receipt = b""
+
+    def expire(self, job: ModelJob) -> None:
+        if job.queue.drop_expired:
+            del job.queue.jobs[job.id]
+        else:
+            self.die(job)
+
+    def undo(self, job_id: bytes, fence: int) -> None:
+        """Put a popped job back to where it was, if it is still in that delivery."""
+        if fence:
+            queues = self.queues.values()
+            found = [queue.jobs[job_id] for queue in queues if job_id in queue.jobs]
+            for job in found:
+                if job.phase == "leased" and job.receipt == b"%d:%b" % (fence, job_id):
+                    job.phase, job.due_ms, job.receipt = "ready", 0, b""
+            return
+        taken = self.taken.pop(job_id)
+        if taken.queue in self.queues.values() and job_id not in taken.queue.jobs:
+            taken.queue.jobs[job_id] = taken
+
+    def pass_to(self, now_ms: int) -> None:
+        """Let everything happen that is due by now; what happens together has one rank."""
+        rank = self.next_rank()
+        for queue in self.queues.values():
+            for job in list(queue.jobs.values()):
+                if job.timer_ms is not None and job.timer_ms <= now_ms:
+                    self._fall_due(job, now_ms)
+                    job.rank = rank
+        self.rank = rank
+
+    def _fall_due(self, job: ModelJob, now_ms: int) -> None:
+        was_leased = job.phase == "leased"
+        job.attempts += was_leased
+        if job.is_over(now_ms):
+            self.expire(job)
+        elif was_leased and job.is_spent():
+            self.die(job)
+        else:
+            self.release(job, 0)
+
+    def restart(self, now_ms: int) -> None:
+        """Let leases that ended meanwhile live on for a while."""
+        for queue in self.queues.values():
+            for job in queue.in_phase("leased"):
+                if job.due_ms <= now_ms:
+                    job.due_ms = now_ms + min(job.due_ms - job.leased_ms, RESTART_LEASE_MS)

@@ -1,0 +1,685 @@
+"""Replies after commits: a real core and event loop over a journal that obeys the test."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from respq.broker.broker import Arrived, Broker
+from respq.broker.session import Pop
+from respq.config import Settings
+from respq.engine.engine import Engine
+from respq.engine.state import State
+from respq.errors import CommitFailed
+from respq.handlers import command_table
+from respq.journal.memory import MemoryJournal
+from respq.journal.replay import replay
+from respq.resp.encoder import encode
+from respq.resp.replies import Reply
+from respq.runtime.clock import Clock
+from respq.runtime.committer import Committer
+from respq.runtime.core import Core
+from respq.runtime.zones import load_zone
+from tests.harness import image
+
+LIMIT_S = 20.0
+
+
+class ObedientJournal(MemoryJournal):
+    """Takes a batch when the test lets it, or fails, or says that it failed but took it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.arrived = threading.Semaphore(0)
+        """Released whenever a batch has come to the gate."""
+        self.fails = False
+        self.tears = False
+        self.appends = 0
+        self.syncs = 0
+        self.running = 0
+
+    def append(self, position: int, blob: bytes, checksum: int) -> None:
+        self.running += 1
+        assert self.running == 1, "two commits at once"
+        self.arrived.release()
+        assert self.gate.wait(LIMIT_S)
+        self.running -= 1
+        if self.fails:
+            raise CommitFailed("no space left")
+        super().append(position, blob, checksum)
+        self.appends += 1
+        if self.tears:
+            raise CommitFailed("written, but never confirmed")
+
+    def sync(self) -> None:
+        assert self.running == 0, "a sync in the middle of a commit"
+        self.syncs += 1
+        if self.fails:
+            raise CommitFailed("no space left")
+
+
+class Remote:
+    """A client without a socket: what reached it, and whether anything still can."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.held_count = 0
+        self.received: list[bytes] = []
+        self.is_closed = False
+        self.is_throttled = False
+        self.on_release: Callable[[], None] = lambda: None
+        number = len(rig.core.clients) + 1
+        self.session = rig.broker.open_session(number)
+        rig.core.clients[number] = self
+
+    def send(self, *lines: str, stateless: bool = False) -> None:
+        """Have the core execute a read of one command a line."""
+        core = self.rig.core
+        requests: Arrived = [line.encode().split() for line in lines]
+        now_ms = core.begin_turn()
+        out, _ = self.rig.broker.execute_all(self.session, requests, now_ms)
+        if out:
+            core.hold(self, b"".join(out), self.session.take_pops(), stateless=stateless)
+        core.received(self, sum(map(len, lines)))
+
+    # What the core calls.
+
+    def release(self, data: bytes, pops: list[Pop]) -> None:
+        if self.is_closed:
+            self.rig.core.undo(pops)
+            return
+        self.received.append(data)
+        self.on_release()
+
+    def answer(self, reply: Reply) -> None:
+        data = encode(reply, self.session.protocol)
+        self.rig.core.hold(self, data, self.session.take_pops(), stateless=False)
+
+    def end(self) -> None:
+        self.is_closed = True
+
+    def throttle(self, stop: bool) -> None:
+        self.is_throttled = stop
+
+
+class Rig:
+    """A core that serves from a journal."""
+
+    def __init__(self, settings: Settings, journal: ObedientJournal) -> None:
+        self.journal = journal
+        self.failures: list[BaseException] = []
+        state = State()
+        replay(journal, state, self.failures.append)  # type: ignore[arg-type]
+        self.engine = Engine(state, load_zone)
+        self.broker = Broker(self.engine, command_table(), settings)
+        self.wall_ms = 1_700_000_000_000.0
+        self.steady_ms = 0.0
+        clock = Clock(lambda: self.wall_ms, lambda: self.steady_ms)
+        loop = asyncio.get_running_loop()
+        self.core = Core(self.broker, clock, settings, loop, fail=self.failures.append)
+        self.committer = Committer(journal, position=1, checksum=0, epoch=1)
+        self.core.start(self.committer)
+        self.commit_in_thread()
+
+    def commit_in_thread(self) -> None:
+        """Have commits run in the writer thread, however fast they are."""
+        self.committer.inline = False
+        self.committer.figures.average_ms = 1e9
+
+    def commit_inline(self) -> None:
+        """Have commits run in the loop."""
+        self.committer.inline = True
+        self.committer.figures.average_ms = 0.0
+
+    def replayed(self) -> dict[str, Any]:
+        state = State()
+        replay(self.journal, state, lambda sentence: None)
+        return image(state)
+
+
+async def turns(count: int = 10) -> None:
+    """Let the loop turn, so that everything is done that needs no commit."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until something has come from the writer thread."""
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110 - whatever a test can see, not one event
+            await asyncio.sleep(0)
+
+
+def scenario(
+    test: Callable[[Rig], Awaitable[None]], settings: Settings | None = None
+) -> ObedientJournal:
+    """Run a test in a loop of its own; the writer thread is gone behind it."""
+    journal = ObedientJournal()
+
+    async def run() -> None:
+        rig = Rig(settings or Settings(), journal)
+        try:
+            await test(rig)
+        finally:
+            journal.gate.set()
+            rig.committer.stop()
+
+    asyncio.run(run())
+    return journal
+
+
+@pytest.fixture(params=["thread", "inline"])
+def mode(request: pytest.FixtureRequest) -> Iterator[Callable[[Rig], None]]:
+    chosen: dict[str, Callable[[Rig], None]] = {
+        "thread": Rig.commit_in_thread,
+        "inline": Rig.commit_inline,
+    }
+    return chosen[request.param]  # type: ignore[return-value]
+
+
+# Held until the commit.
+
+
+def test_a_reply_leaves_when_its_commit_is_done_and_not_before() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        rig.journal.gate.clear()
+
+        client.send("QUEUE CREATE q")
+
+        await turns()
+        assert client.received == []
+        assert rig.journal.arrived.acquire(timeout=LIMIT_S)
+        rig.journal.gate.set()
+        await until(lambda: client.received)
+        assert client.received == [b"+OK\r\n"]
+        assert rig.core.is_settled
+
+    assert scenario(test).appends == 1
+
+
+def test_what_was_answered_is_in_the_journal(mode: Callable[[Rig], None]) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        client = Remote(rig)
+        for number in range(20):
+            client.send(f"QPUSH q p{number}", "QPOP q", f"QPUSH q o{number}")
+            await until(lambda: rig.core.is_settled)
+            assert len(client.received) == number + 1
+            assert rig.replayed() == image(rig.engine.state)
+
+    scenario(test)
+
+
+def test_a_read_waits_for_what_it_may_have_seen() -> None:
+    async def test(rig: Rig) -> None:
+        writer, reader = Remote(rig), Remote(rig)
+        rig.journal.gate.clear()
+        writer.send("QPUSH q x")
+        reader.send("QLEN q")
+        await turns()
+        assert rig.journal.arrived.acquire(timeout=LIMIT_S)
+        late_reader = Remote(rig)
+        late_reader.send("QLEN q")  # Nothing is open now, but the commit is under way.
+
+        await turns()
+        assert reader.received == late_reader.received == []
+
+        rig.journal.gate.set()
+        await until(lambda: late_reader.received)
+        assert writer.received
+        assert reader.received == late_reader.received == [b":1\r\n"]
+
+    scenario(test)
+
+
+def test_a_read_leaves_at_once_when_everything_is_committed() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+
+        client.send("QLEN q")
+
+        assert client.received == [b":0\r\n"]
+
+    assert scenario(test).appends == 0
+
+
+def test_a_stateless_reply_waits_for_nobody_elses_commit() -> None:
+    async def test(rig: Rig) -> None:
+        writer, pinger = Remote(rig), Remote(rig)
+        rig.journal.gate.clear()
+        writer.send("QPUSH q x")
+        await turns()
+
+        pinger.send("PING", stateless=True)
+
+        assert pinger.received == [b"+PONG\r\n"]
+        assert writer.received == []
+
+    scenario(test)
+
+
+def test_a_stateless_reply_keeps_its_place_behind_those_that_wait() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        rig.journal.gate.clear()
+        client.send("QUEUE CREATE q")
+        client.send("PING", stateless=True)
+        await turns()
+        client.send("PING", stateless=True)
+        await turns()
+        assert client.received == []
+
+        rig.journal.gate.set()
+        await until(lambda: len(client.received) == 3)
+
+        assert client.received == [b"+OK\r\n", b"+PONG\r\n", b"+PONG\r\n"]
+        assert client.held_count == 0
+
+    scenario(test)
+
+
+def test_without_a_journal_replies_leave_at_the_end_of_the_turn() -> None:
+    async def test(rig: Rig) -> None:
+        rig.core.committer = None
+        client = Remote(rig)
+
+        client.send("QPUSH q x")
+        client.send("QLEN q")
+        await turns()
+
+        assert len(client.received) == 2
+        assert rig.core.is_settled
+
+    assert scenario(test).appends == 0
+
+
+# One commit at a time.
+
+
+def test_what_arrives_during_a_commit_is_the_next_batch() -> None:
+    async def test(rig: Rig) -> None:
+        clients = [Remote(rig) for _ in range(5)]
+        rig.journal.gate.clear()
+        clients[0].send("QPUSH q x")
+        await turns()
+        assert rig.journal.arrived.acquire(timeout=LIMIT_S)
+        for client in clients[1:]:
+            client.send("QPUSH q x")
+            await turns()
+        assert not rig.journal.arrived.acquire(blocking=False)
+
+        rig.journal.gate.set()
+        await until(lambda: all(client.received for client in clients))
+
+    assert scenario(test).appends == 2
+
+
+def test_the_next_commit_begins_before_the_replies_of_the_last_are_written() -> None:
+    async def test(rig: Rig) -> None:
+        first, second = Remote(rig), Remote(rig)
+        rig.journal.gate.clear()
+        first.send("QPUSH q x")
+        await turns()
+        assert rig.journal.arrived.acquire(timeout=LIMIT_S)
+        second.send("QPUSH q y")
+        await turns()
+        begun: list[bool] = []
+        first.on_release = lambda: begun.append(rig.journal.arrived.acquire(timeout=LIMIT_S))
+
+        rig.journal.gate.set()
+        await until(lambda: second.received)
+
+        assert begun == [True]
+
+    scenario(test)
+
+
+def test_a_large_batch_is_closed_within_the_turn() -> None:
+    async def test(rig: Rig) -> None:
+        rig.journal.gate.clear()
+        client = Remote(rig)
+
+        client.send(f"QPUSH q {'x' * 2_000}")
+
+        assert rig.journal.arrived.acquire(timeout=LIMIT_S)  # The loop has not turned yet.
+        rig.journal.gate.set()
+        await until(lambda: client.received)
+
+    scenario(test, Settings(batch_bytes_max=1_000))
+
+
+def test_replies_keep_their_order_when_commits_move_into_the_loop() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        rig.journal.gate.clear()
+        client.send("QUEUE CREATE q")
+        await turns()
+        assert rig.journal.arrived.acquire(timeout=LIMIT_S)
+        client.send("QUEUE EXISTS q", "QUEUE CREATE r")
+        await turns()
+        rig.commit_inline()
+
+        rig.journal.gate.set()
+        await until(lambda: len(client.received) == 2)
+
+        assert client.received == [b"+OK\r\n", b":1\r\n+OK\r\n"]
+
+    assert scenario(test).appends == 2
+
+
+def test_replies_keep_their_order_whatever_the_mode_and_the_pace() -> None:
+    async def test(rig: Rig) -> None:
+        clients = [Remote(rig) for _ in range(3)]
+        for number in range(300):
+            client = clients[number % 3]
+            if number % 7 == 0:
+                rig.journal.gate.clear()
+            if number % 11 == 0:
+                rig.commit_inline() if number % 2 and rig.journal.gate.is_set() else (
+                    rig.commit_in_thread()
+                )
+            client.send(f"ECHO {number}" if number % 3 else f"QUEUE CREATE q{number}")
+            client.send(f"ECHO e{number}", stateless=True)
+            if number % 5 == 0:
+                rig.journal.gate.set()
+                await turns(number % 4)
+            if not rig.journal.gate.is_set() and rig.committer.inline:
+                rig.journal.gate.set()
+        rig.journal.gate.set()
+        await until(lambda: all(len(client.received) == 200 for client in clients))
+
+        for place, client in enumerate(clients):
+            echoes = [data for data in client.received if b"e" in data]
+            expected = [f"e{number}" for number in range(place, 300, 3)]
+            assert echoes == [f"${len(e)}\r\n{e}\r\n".encode() for e in expected]
+
+    scenario(test)
+
+
+# A commit that fails.
+
+
+def test_a_failed_commit_sends_nothing_and_stops(mode: Callable[[Rig], None]) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        writer, reader = Remote(rig), Remote(rig)
+        rig.journal.fails = True
+
+        writer.send("QPUSH q x")
+        reader.send("QLEN q")
+        await until(lambda: rig.failures)
+        await turns()
+
+        assert isinstance(rig.failures[0], CommitFailed)
+        assert writer.received == reader.received == []
+        assert rig.core.failed
+
+    assert scenario(test).appends == 0
+
+
+def test_nothing_that_was_not_committed_is_told_after_the_failure(
+    mode: Callable[[Rig], None],
+) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        writer, reader = Remote(rig), Remote(rig)
+        rig.journal.fails = True
+        writer.send("QPUSH q x")
+        await until(lambda: rig.failures)
+        rig.journal.fails = False
+
+        reader.send("QLEN q")
+        writer.send("QPUSH q y")
+        reader.send("QLEN q")
+        await turns()
+
+        assert writer.received == reader.received == []
+        assert len(rig.failures) == 1
+
+    assert scenario(test).appends == 0
+
+
+def test_a_batch_that_was_written_but_not_confirmed_is_not_answered(
+    mode: Callable[[Rig], None],
+) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        client = Remote(rig)
+        rig.journal.tears = True
+
+        client.send("QPUSH q x")
+        await until(lambda: rig.failures)
+        await turns()
+
+        assert client.received == []
+
+    # It may be there or not at the next start: nobody was told either.
+    assert scenario(test).appends == 1
+
+
+def test_what_was_held_behind_a_failed_commit_is_not_committed_either() -> None:
+    async def test(rig: Rig) -> None:
+        first, second = Remote(rig), Remote(rig)
+        rig.journal.gate.clear()
+        first.send("QPUSH q x")
+        await turns()
+        assert rig.journal.arrived.acquire(timeout=LIMIT_S)
+        second.send("QPUSH q y")
+        await turns()
+
+        rig.journal.fails = True
+        rig.journal.gate.set()
+        await until(lambda: rig.failures)
+        rig.journal.fails = False
+        await turns()
+
+        assert first.received == second.received == []
+
+    assert scenario(test).appends == 0
+
+
+# Too much that is not committed.
+
+
+def test_reading_stops_while_too_much_is_uncommitted_and_goes_on_after() -> None:
+    async def test(rig: Rig) -> None:
+        client, other = Remote(rig), Remote(rig)
+        rig.journal.gate.clear()
+        client.send("QPUSH q x")
+        await turns()
+        client.send(f"QPUSH q {'x' * 600}")
+        assert not client.is_throttled
+        other.send(f"QPUSH q {'x' * 600}")
+
+        assert (client.is_throttled, other.is_throttled) == (False, True)
+
+        rig.journal.gate.set()
+        await until(lambda: len(client.received) == 2 and other.received)
+        assert not other.is_throttled
+
+    scenario(test, Settings(uncommitted_bytes_max=1_000))
+
+
+# Pops whose reply cannot be handed over.
+
+
+@pytest.mark.parametrize("options", ["", " NOACK", " COUNT 2"])
+def test_a_pop_is_undone_when_its_client_is_gone_at_release(options: str) -> None:
+    async def test(rig: Rig) -> None:
+        client, other = Remote(rig), Remote(rig)
+        client.send("QPUSH q a", "QPUSH q b", "QPUSH q c")
+        await until(lambda: client.received)
+        rig.journal.gate.clear()
+        client.send(f"QPOP q{options}")
+        await turns()
+        client.is_closed = True
+
+        rig.journal.gate.set()
+        await until(lambda: rig.core.is_settled and not client.held_count)
+        await turns()
+        other.send("QPEEK q COUNT 9", "QPOP q")
+        await until(lambda: other.received)
+
+        assert sorted(job.payload for job in rig.engine.state.names[0][b"q"]) == [b"a", b"b", b"c"]
+        assert other.received[0].count(b"\r\na\r\n") == 2  # Seen in its old place, then popped.
+        totals = rig.engine.state.names[0][b"q"].totals
+        assert totals.undone == (2 if "COUNT" in options else 1)
+        assert totals.redelivered == 0
+        await until(lambda: rig.core.is_settled)
+        assert rig.replayed() == image(rig.engine.state)
+
+    scenario(test)
+
+
+def test_an_undone_pop_goes_to_the_client_that_waits(mode: Callable[[Rig], None]) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        client, waiting = Remote(rig), Remote(rig)
+        client.send("QPUSH q a")
+        await until(lambda: client.received)
+        client.send("QPOP q")
+        waiting.send("QPOP q BLOCK 0")
+        client.is_closed = True
+
+        await until(lambda: waiting.received)
+
+        assert b"\r\na\r\n" in waiting.received[0]
+        assert rig.replayed() == image(rig.engine.state)
+
+    scenario(test)
+
+
+def test_what_a_served_client_is_given_goes_back_when_it_is_gone() -> None:
+    async def test(rig: Rig) -> None:
+        waiting, client = Remote(rig), Remote(rig)
+        waiting.send("QPOP q BLOCK 0")
+        rig.core.clients.pop(waiting.session.id)  # Its connection is lost in this very turn.
+
+        client.send("QPUSH q a")
+        await until(lambda: client.received and rig.core.is_settled)
+
+        assert rig.engine.state.names[0][b"q"].ready.count == 1
+
+    scenario(test)
+
+
+# Time.
+
+
+def test_a_waiting_client_is_answered_when_its_time_is_over() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        client.send("QPOP q BLOCK 100")
+        rig.wall_ms += 99
+        rig.core.begin_turn()
+        await turns()
+        assert client.received == []
+
+        rig.wall_ms += 1
+        rig.core.begin_turn()
+        await turns()
+
+        assert client.received == [b"*-1\r\n"]
+
+    scenario(test)
+
+
+def test_the_alarm_rings_without_any_client() -> None:
+    async def test(rig: Rig) -> None:
+        client, waiting = Remote(rig), Remote(rig)
+        waiting.send("QPOP q BLOCK 0")
+        client.send("QPUSH q a DELAY 1")
+        await until(lambda: client.received)
+
+        rig.wall_ms += 1
+
+        await until(lambda: waiting.received)
+        assert b"\r\na\r\n" in waiting.received[0]
+
+    scenario(test)
+
+
+def test_what_is_due_happens_before_the_first_command_of_a_turn() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        client.send("QPUSH q a DELAY 10")
+        await until(lambda: client.received)
+        rig.wall_ms += 10
+
+        client.send("QLEN q")
+        await until(lambda: len(client.received) == 2)
+
+        assert client.received[1] == b":1\r\n"
+
+    scenario(test)
+
+
+def test_all_that_is_due_happens_slice_by_slice_with_no_client_asking() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        for _ in range(5):
+            client.send(f"QMPUSH q 1000 {' '.join(['x'] * 1_000)} DELAY 10")
+        await until(lambda: len(client.received) == 5)
+        rig.wall_ms += 10
+
+        rig.core.begin_turn()
+
+        await until(lambda: rig.engine.state.names[0][b"q"].ready.count == 5_000)
+        await until(lambda: rig.core.is_settled)
+        assert rig.replayed() == image(rig.engine.state)
+
+    scenario(test)
+
+
+def test_purged_jobs_are_freed_with_no_client_asking() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        client.send(f"QMPUSH q 9000 {' '.join(['x'] * 9_000)}", "QUEUE PURGE q")
+        await until(lambda: client.received)
+
+        await until(lambda: not rig.engine.state.graveyard)
+
+    scenario(test)
+
+
+# everysec.
+
+
+def test_the_journal_is_synced_between_commits_once_a_second_if_there_is_need() -> None:
+    async def test(rig: Rig) -> None:
+        rig.core._sync(rig.committer)
+        await turns()
+        assert rig.journal.syncs == 0
+        client = Remote(rig)
+        client.send("QPUSH q x")
+        await until(lambda: client.received)
+
+        rig.core._sync(rig.committer)
+        client.send("QPUSH q y")
+        await until(lambda: len(client.received) == 2)
+
+        assert rig.journal.syncs == 1
+
+    scenario(test, Settings(fsync="everysec"))
+
+
+def test_a_sync_that_fails_stops_like_a_commit_that_fails() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        client.send("QPUSH q x")
+        await until(lambda: client.received)
+        rig.journal.fails = True
+
+        rig.core._sync(rig.committer)
+        await until(lambda: rig.failures)
+
+        assert rig.core.failed
+
+    scenario(test, Settings(fsync="everysec"))

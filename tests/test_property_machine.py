@@ -1,0 +1,351 @@
+"""The laws of the whole core, under whatever order of commands, waits, crashes and time.
+
+After every step: replay equals live, every index agrees with the jobs (`Harness.settle`), the
+engine's jobs are those of a plain model and stand in its order (tests/property), the totals of
+each queue add up, fences only rise, a job is in one delivery at most, and what is acked stays
+gone.
+
+The default run takes some seconds. For a long one::
+
+    RESPQ_PROPERTY_EXAMPLES=5000 RESPQ_PROPERTY_STEPS=100 pytest tests/test_property_machine.py
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from respq.engine.jobs.job import PHASE_NAMES
+from respq.errors import RespqError
+from respq.resp.replies import NULL_ARRAY
+from tests.harness import WAITS, Client, Harness, discard, image
+from tests.property.commands import (
+    LEASES,
+    NAMES,
+    ORDERS,
+    POP,
+    RUNS,
+    SPECS,
+    Create,
+    Order,
+    Pop,
+    Redrive,
+    Rename,
+    Schedule,
+    Spec,
+    ThrowAway,
+    option,
+    say,
+)
+from tests.property.expectations import (
+    expect,
+    expect_gone,
+    expect_made,
+    expect_redriven,
+    expect_renamed,
+)
+from tests.property.model import IDLE_MS, WINDOW_MS, Model, ModelJob, ModelQueue
+
+EXAMPLES = int(os.environ.get("RESPQ_PROPERTY_EXAMPLES", "100"))
+STEPS = int(os.environ.get("RESPQ_PROPERTY_STEPS", "40"))
+PLACES = st.integers(0, 2)
+ELAPSED_MS = st.one_of(
+    st.integers(0, 12), st.sampled_from([49, 50, 29_999, 30_000, WINDOW_MS, IDLE_MS, IDLE_MS * 2])
+)
+
+
+@dataclass
+class Waiting:
+    client: Client
+    names: list[str]
+    lease: int | None
+    deadline_ms: int
+    """0 for none."""
+
+
+class QueueServer(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.harness = Harness()
+        self.model = Model()
+        self.clients = [self.harness.client() for _ in range(3)]
+        self.waiting: list[Waiting] = []
+        """Longest first."""
+
+    @property
+    def now_ms(self) -> int:
+        return self.harness.now_ms
+
+    # Clients.
+
+    @rule(spec=SPECS, place=PLACES)
+    def run(self, spec: Spec, place: int) -> None:
+        said = say(spec, self.model)
+        expect(self.model, said, self.clients[place].say(said.line), self.now_ms)
+        self.settle()
+
+    @rule(specs=st.lists(SPECS, min_size=1, max_size=5), place=PLACES, end=st.booleans())
+    def run_a_transaction(self, specs: list[Spec], place: int, end: bool) -> None:
+        client = self.clients[place]
+        all_said = [say(spec, self.model) for spec in specs]
+        for line in ("MULTI", *(said.line for said in all_said)):
+            client.say(line)
+        if end:
+            for said, reply in zip(all_said, client.say("EXEC"), strict=True):
+                expect(self.model, said, reply, self.now_ms)
+        else:
+            client.say("DISCARD")
+        self.settle()
+
+    @rule(runs=st.lists(RUNS, min_size=1, max_size=4), place=PLACES)
+    def run_a_pipeline(self, runs: list[tuple[Spec, int]], place: int) -> None:
+        all_said = [say(spec, self.model) for spec, length in runs for _ in range(length)]
+        replies = self.clients[place].pipeline(*(said.line for said in all_said))
+        for said, reply in zip(all_said, replies, strict=True):
+            # Whoever waited for what was pushed before had it first.
+            self.take_inboxes()
+            if isinstance(said.spec, Pop):
+                reply = [] if reply is None else [reply]
+            expect(self.model, said, reply, self.now_ms)
+        self.settle()
+
+    @rule(specs=st.lists(SPECS, max_size=2), pop=POP, place=PLACES, late=st.sampled_from([0, 0, 9]))
+    def lose_the_reply_of_a_pop(self, pop: Pop, specs: list[Spec], place: int, late: int) -> None:
+        client = self.clients[place]
+        said = say(pop, self.model)
+        expect(self.model, said, client.say(said.line), self.now_ms)
+        lost, client.pops = client.pops, []
+        for spec in specs:
+            self.run(spec, place)
+        self.pass_ms(late)
+        client.pops = lost
+        for job, fence in reversed(lost):
+            self.model.undo(job.id, fence)
+        self.harness.undo(client)
+        self.settle()
+
+    @rule(
+        names=st.lists(NAMES, min_size=1, max_size=2, unique=True),
+        block=st.sampled_from([0, 1, 5, 10, 30_000]),
+        lease=LEASES,
+    )
+    def wait(self, names: list[str], block: int, lease: int | None) -> None:
+        client = self.harness.client()
+        what = f"QPOP {names[0]}" if len(names) == 1 else f"QMPOP {len(names)} {' '.join(names)}"
+        reply = client.say(f"{what} BLOCK {block}{option('LEASE', lease)}")
+        waiting = Waiting(client, names, lease, self.now_ms + block if block else 0)
+        if reply is WAITS:
+            self.waiting.append(waiting)
+        else:
+            self.take_reply(waiting, reply)
+        self.settle()
+
+    @precondition(lambda self: self.waiting)
+    @rule(pick=st.integers(0, 5), kind=st.sampled_from(["gone", "unblocked", "killed"]))
+    def give_up(self, pick: int, kind: str) -> None:
+        waiting = self.waiting.pop(pick % len(self.waiting))
+        session = waiting.client.session
+        if kind == "gone":
+            self.harness.broker.close_session(session)
+        elif kind == "killed":
+            self.clients[0].say(f"CLIENT KILL ID {session.id}")
+        else:
+            assert self.clients[0].say(f"CLIENT UNBLOCK {session.id}") == 1
+            assert waiting.client.inbox == [NULL_ARRAY]
+        self.settle()
+
+    # Operators.
+
+    @rule(order=ORDERS)
+    def administer(self, order: Order) -> None:
+        name, harness = order.queue, self.harness
+        match order:
+            case Create():
+                self.create(order)
+            case Redrive():
+                shown = harness.say(f"QDLQ LIST {name} COUNT {order.count}")
+                count = harness.say(f"QDLQ REDRIVE {name} COUNT {order.count}")
+                listed = [facts[b"id"] for facts in shown]
+                expect_redriven(self.model, order, listed, count, self.now_ms)
+            case ThrowAway():
+                expect_gone(self.model, order, harness.say(f"{order.command} {name}"))
+            case Rename():
+                reply = harness.say(f"QUEUE RENAME {name} {order.new_name}")
+                expect_renamed(self.model, order, reply)
+            case Schedule():
+                line = f"QSCHED {order.command} {name} {order.name}"
+                if order.command == "ADD":
+                    line += f" scheduled EVERY {order.every} CATCHUP {order.catchup}"
+                    line += f" MAXRUNS {order.runs}"
+                reply = harness.say(line)
+                if order.command == "ADD" and not isinstance(reply, RespqError):
+                    self.model.queue(name, self.now_ms)
+        self.settle()
+
+    def create(self, order: Create) -> None:
+        options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
+        options += f" EXPIRED {'DROP' if order.drop else 'DEAD'}"
+        new = order.queue not in self.model.queues
+        if new:
+            options += f" ORDER {'MIN' if order.min_first else 'MAX'}"
+            options += f" PRIORITIES {'TEXT' if order.text else 'NUMERIC'}"
+        self.harness.say(f"QUEUE {'CREATE' if new else 'SET'} {order.queue} {options}")
+        expect_made(self.model, order, self.now_ms)
+
+    # Time and accidents.
+
+    @rule(elapsed_ms=ELAPSED_MS, late=st.booleans())
+    def time_passes(self, elapsed_ms: int, late: bool) -> None:
+        until_ms = self.now_ms + elapsed_ms
+        # A late turn finds all at once what was due meanwhile; but schedules have an order.
+        late = late and not self.harness.engine.state.schedules
+        while not late and self.harness.broker.next_deadline_ms() <= until_ms:
+            due_ms = self.harness.broker.next_deadline_ms()
+            self.pass_ms(max(0, due_ms - self.now_ms))
+        self.pass_ms(until_ms - self.now_ms)
+
+    @rule(down_ms=ELAPSED_MS, unanswered=st.none() | SPECS)
+    def crash(self, down_ms: int, unanswered: Spec | None) -> None:
+        if unanswered is not None:
+            request = say(unanswered, self.model).line.encode().split()
+            self.harness.broker.execute(self.clients[0].session, request, self.now_ms)
+        self.harness.crash(down_ms)
+        self.model.restart(self.now_ms)
+        self.waiting.clear()
+        self.clients = [self.harness.client() for _ in range(3)]
+        self.settle()
+
+    # Between the steps.
+
+    def settle(self) -> None:
+        self.pass_ms(0)
+
+    def pass_ms(self, elapsed_ms: int) -> None:
+        self.harness.pass_ms(elapsed_ms)
+        self.model.pass_to(self.now_ms)
+        self.adopt_scheduled()
+        self.forget_idle()
+        self.collect()
+
+    def adopt_scheduled(self) -> None:
+        """Tell the model of jobs that schedules pushed: it does not know their ids."""
+        for queue in self.harness.engine.state.queues.values():
+            model = self.model.queues[queue.name.decode()]
+            for job in queue:
+                if job.id not in model.jobs:
+                    assert job.payload == b"scheduled"
+                    assert job.id not in self.model.finished
+                    expires_ms = job.options.expires_ms if job.options is not None else None
+                    model.jobs[job.id] = ModelJob(
+                        *(job.id, model, job.priority, "ready", self.model.rank, 0, expires_ms)
+                    )
+                    model.active_ms = job.pushed_ms
+
+    def forget_idle(self) -> None:
+        names = self.harness.engine.state.names[0]
+        for name, queue in list(self.model.queues.items()):
+            if name.encode() not in names:
+                assert not queue.configured
+                assert not queue.jobs
+                assert queue.active_ms + IDLE_MS <= self.now_ms
+                del self.model.queues[name]
+
+    def collect(self) -> None:
+        """Take what waiting clients were told, and check that no one waits in vain."""
+        self.take_inboxes()
+        for each in list(self.waiting):
+            if each.client.inbox:
+                assert each.client.inbox == [NULL_ARRAY]
+                assert 0 < each.deadline_ms <= self.now_ms
+                self.waiting.remove(each)
+        for each in self.waiting:
+            assert not any(self.model.claimable(name, self.now_ms) for name in each.names)
+            assert not 0 < each.deadline_ms <= self.now_ms
+
+    def take_inboxes(self) -> None:
+        """Take what waiting clients were given of known jobs, as they were served."""
+        known = {job_id for queue in self.model.queues.values() for job_id in queue.jobs}
+        served = [each for each in self.waiting if each.client.pops]
+        served = [each for each in served if each.client.pops[0][0].id in known]
+        for each in sorted(served, key=lambda each: each.client.pops[0][1]):
+            (reply,) = each.client.inbox
+            name = self.take_reply(each, reply)
+            # The longest waiter for a name comes first.
+            assert each is next(other for other in self.waiting if name in other.names)
+            self.waiting.remove(each)
+
+    def take_reply(self, waiting: Waiting, reply: Any) -> str:
+        """Let the model lease what a client was given; return the name of the queue."""
+        name = waiting.names[0]
+        if len(waiting.names) > 1:
+            name, (reply,) = reply[0].decode(), reply[1]
+        self.model.lease(reply[0], reply[1], name, self.now_ms, waiting.lease)
+        return name
+
+    def teardown(self) -> None:
+        discard(self.harness.engine.state)
+
+    # The laws.
+
+    @invariant()
+    def the_journal_rebuilds_the_state(self) -> None:
+        replayed = self.harness.replayed()
+        assert image(replayed) == image(self.harness.engine.state)
+        # A change of an object that is not there would keep the server from starting.
+        assert replayed.passed_over == 0
+        discard(replayed)
+
+    @invariant()
+    def the_jobs_are_those_of_the_model(self) -> None:
+        names = self.harness.engine.state.names[0]
+        assert {name.decode() for name in names} == set(self.model.queues)
+        for name, queue in names.items():
+            model = self.model.queues[name.decode()]
+            assert {
+                job.id: (PHASE_NAMES[job.phase].decode(), job.due_ms, job.attempts) for job in queue
+            } == {job.id: (job.phase, job.due_ms, job.attempts) for job in model.jobs.values()}
+            assert set(queue.leases) == {job.receipt for job in model.in_phase("leased")}
+
+    @invariant()
+    def the_jobs_stand_in_the_order_of_the_model(self) -> None:
+        for name, queue in self.harness.engine.state.names[0].items():
+            model = self.model.queues[name.decode()]
+            check_order(model, [model.jobs[job.id] for job in queue.ready])
+            ranks = [model.jobs[job.id].rank for job in queue.dead.values()]
+            assert ranks == sorted(ranks)
+
+    @invariant()
+    def the_totals_add_up(self) -> None:
+        for queue in self.harness.engine.state.queues.values():
+            totals = queue.totals
+            gone = totals.acked + totals.dropped + totals.purged
+            assert totals.pushed + totals.returned == sum(queue.counts) + gone
+
+    @invariant()
+    def nothing_unexpected_was_reported(self) -> None:
+        assert self.harness.errors == []
+
+
+def check_order(queue: ModelQueue, ready: list[ModelJob]) -> None:
+    """Assert that jobs stand by priority, and among equals by rank."""
+    for earlier, later in pairwise(ready):
+        if earlier.priority == later.priority:
+            assert earlier.rank <= later.rank
+        else:
+            first = earlier.priority < later.priority  # type: ignore[operator]
+            assert first is queue.min_first
+
+
+TestQueueServer = QueueServer.TestCase
+TestQueueServer.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
