@@ -22,7 +22,6 @@ from respq.engine.jobs.queue import Queue
 from respq.engine.state import State
 from respq.errors import RespqError
 from respq.handlers import command_table
-from respq.resp.replies import Reply
 from respq.runtime.zones import load_zone
 
 START_MS = 1_700_000_000_000

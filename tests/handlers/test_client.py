@@ -227,7 +227,7 @@ def test_nothing_is_popped_for_a_waiter_that_was_killed() -> None:
     harness.say("QPUSH mail hello")
 
     assert killed.inbox == []
-    assert [reply[2] for reply in alive.inbox] == [b"hello"]  # type: ignore[index]
+    assert [reply[2] for reply in alive.inbox] == [b"hello"]
     assert killed.session.id not in ids(harness.default)
 
 
