@@ -113,6 +113,22 @@ def impurities(tree: ast.Module) -> list[str]:
     return found
 
 
+def documented(row: str) -> tuple[str, Layer]:
+    """Read a row of the table in docs/architecture.md."""
+    name, imported, libraries, pure, _ = (cell.strip() for cell in row.strip("|").split("|"))
+    layers = None if imported == "all" else set(filter(None, imported.split(", ")))
+    return name, Layer(layers, set(filter(None, libraries.split(", "))), pure == "yes")
+
+
+def test_the_table_is_the_documented_one() -> None:
+    lines = (PACKAGE.parent / "docs" / "architecture.md").read_text().splitlines()
+    start = lines.index("| layer | imports | libraries | pure | what it is |") + 2
+    rows = lines[start : lines.index("", start)]
+
+    table = {name: layer for name, layer in LAYERS.items() if not name.startswith("__")}
+    assert dict(map(documented, rows)) == table
+
+
 def test_every_part_of_the_package_is_a_layer_of_the_table() -> None:
     assert {layer_of(path) for path in MODULES} <= set(LAYERS)
 

@@ -7,7 +7,7 @@ gone.
 
 The default run takes some seconds. For a long one::
 
-    RESPQ_PROPERTY_EXAMPLES=5000 RESPQ_PROPERTY_STEPS=100 pytest tests/test_property_machine.py
+    RESPQ_PROPERTY_EXAMPLES=2000 RESPQ_PROPERTY_STEPS=60 pytest tests/test_property_machine.py
 """
 
 from __future__ import annotations

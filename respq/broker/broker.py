@@ -352,16 +352,18 @@ class Broker:
         session.end_transaction()
         if tainted:
             raise ExecAbort("Transaction discarded because of previous errors.")
+        for request in queued:
+            # All or nothing: an ack whose push may not run any more would lose a job.
+            self._check_guards(session, self.resolve(request))
         return [self._exec_one(session, request, now_ms) for request in queued]
 
     def _exec_one(self, session: Session, request: list[bytes], now_ms: int) -> Reply:
-        try:
-            command = self.resolve(request)
-            self._check_guards(session, command)
-            bound = command.bind(request)
-        except RespqError as error:
-            return _bare(error)
+        command = self.resolve(request)
         command.calls += 1
+        try:
+            bound = command.bind(request)
+        except Exception as error:
+            return self._refused(command, error, len(self.engine.records))
         reply = self._call(session, command, bound, now_ms)
         # Nothing blocks inside a transaction.
         return reply.otherwise if isinstance(reply, Wait) else reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from respq.config import Settings
+from respq.engine.jobs.job import LEASED
 from respq.errors import ExecAbort, Loading, NoAuth, RespqError, ShuttingDown
 from respq.resp.replies import OK, Simple
 from tests.harness import Harness
@@ -122,3 +123,19 @@ def test_the_first_guard_is_the_password(locked: Harness) -> None:
     assert isinstance(locked.say("QPUSH q x"), Loading)
     locked.broker.loading = False
     assert isinstance(locked.say("QPUSH q x"), ShuttingDown)
+
+
+def test_a_transaction_is_refused_whole_if_one_command_may_not_run_any_more(
+    harness: Harness,
+) -> None:
+    harness.say("QPUSH q x")
+    receipt = harness.say("QPOP q")[1].decode()
+    for line in ("MULTI", f"QACK q {receipt}", "QPUSH next y"):
+        harness.say(line)
+    harness.broker.drain()
+
+    # The ack without the push would be a job lost.
+    assert isinstance(harness.say("EXEC"), ShuttingDown)
+
+    assert harness.queue("q").counts[LEASED] == 1
+    assert harness.say(f"QACK q {receipt}") == 1

@@ -55,6 +55,18 @@ class OrderMachine(RuleBasedStateMachine):
         self.leave(first, LEASED)
 
     @precondition(lambda self: self.ready)
+    @rule(count=st.integers(1, 4))
+    def pop_several(self, count: int) -> None:
+        head = self.order.head(count)
+        assert 1 <= len(head) <= count
+        assert head == self.model()[: len(head)]
+        self.order.remove_all(head)
+        for job in head:
+            self.ready.remove(job)
+            job.phase = LEASED
+            self.away.append(job)
+
+    @precondition(lambda self: self.ready)
     @rule(data=st.data())
     def leave_from_anywhere(self, data: st.DataObject) -> None:
         self.leave(data.draw(st.sampled_from(self.ready)), DEAD)

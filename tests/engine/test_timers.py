@@ -24,6 +24,13 @@ class TimersMachine(RuleBasedStateMachine):
         self.model[self.next_number] = due_ms
         self.next_number += 1
 
+    @rule(due_ms=INSTANTS, count=st.integers(1, 3))
+    def add_several(self, due_ms: int, count: int) -> None:
+        numbers = range(self.next_number, self.next_number + count)
+        self.timers.add_all(due_ms, {number: f"object {number}" for number in numbers})
+        self.model |= dict.fromkeys(numbers, due_ms)
+        self.next_number += count
+
     @precondition(lambda self: self.model)
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:

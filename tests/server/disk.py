@@ -9,14 +9,9 @@ from tests.requirements import strace
 SYNCS = "fdatasync,fsync"
 
 
-def slow(sync_ms: int) -> list[str]:
-    """Return the wrapper of a server whose every fsync takes so long."""
-    return _inject(f"{SYNCS}:delay_enter={sync_ms}ms", Path("/dev/null"))
-
-
-def failing(calls: str, error: str, *, after: int) -> list[str]:
-    """Return the wrapper of a server for which a system call fails, once it has worked so often."""
-    return _inject(f"{calls}:error={error}:when={after + 1}+", Path("/dev/null"))
+def slow(sync_ms: int, *, every: int = 1) -> list[str]:
+    """Return the wrapper of a server for which one fsync in ``every`` takes so long."""
+    return _inject(f"{SYNCS}:delay_enter={sync_ms}ms:when=1+{every}", Path("/dev/null"))
 
 
 def traced(log: Path, calls: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from respq.config import BULK_BYTES_MAX, INLINE_BYTES_MAX, MIB
+from tests.server.waiting import until_connected
 from tests.server.wire import Wire, peak_mib, request, requests, resident_mib
 from tests.server_process import ServerProcess
 
@@ -271,8 +272,7 @@ def test_a_client_that_leaves_in_the_midst_of_much_leaves_no_bytes_behind(
         for _ in range(30):
             with Wire(server.port) as leaving:
                 leaving.send(begun)
-        while b"connected_clients:1\r" not in client.say("INFO clients"):
-            pass
+        until_connected(client, 1)
 
 
 def test_a_transaction_takes_no_more_than_its_limit(server: ServerProcess, client: Wire) -> None:

@@ -7,18 +7,19 @@ import os
 import random
 import re
 import resource
-import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from respq.config import KIB, MIB
+from tests.server.disk import slow
+from tests.server.waiting import stopped, until, until_blocked, until_connected
 from tests.server.wire import Wire, request, requests, resident_mib
 from tests.server_process import ServerProcess
 
@@ -49,17 +50,6 @@ def client(server: ServerProcess) -> Iterator[Wire]:
 def other(server: ServerProcess) -> Iterator[Wire]:
     with Wire(server.port) as other:
         yield other
-
-
-def until(asked: Callable[[], bool]) -> None:
-    """Ask until the answer is yes; each question is a round trip, and the test has a timeout."""
-    while not asked():
-        pass
-
-
-def until_blocked(client: Wire, count: int = 1) -> None:
-    """Return when so many clients are blocked."""
-    until(lambda: b"blocked_clients:%d\r" % count in client.say("INFO clients"))
 
 
 # Order.
@@ -180,15 +170,6 @@ def test_what_follows_a_blocked_pop_runs_when_it_is_answered(client: Wire, other
     assert client.read() == b"last"
 
 
-@contextlib.contextmanager
-def stopped(server: ServerProcess) -> Iterator[None]:
-    """Have all that is sent meanwhile arrive at once."""
-    os.kill(server.pid, signal.SIGSTOP)
-    until(lambda: Path(f"/proc/{server.pid}/stat").read_text().split()[2] == "T")
-    yield
-    os.kill(server.pid, signal.SIGCONT)
-
-
 @pytest.mark.parametrize(
     "answering", ["QPUSH waited x", "CLIENT UNBLOCK {}", "QPUSH waited x\nPING"]
 )
@@ -199,13 +180,76 @@ def test_what_arrives_together_with_the_end_of_a_wait_is_answered_behind_it(
     client.send(requests("QPOP waited BLOCK 0"))
     until_blocked(other)
 
-    with stopped(server):
+    with stopped(server.pid):
         other.send(requests(answering.format(number)))
         client.send(requests("ECHO behind"))
 
     assert client.read() != b"behind"
     assert client.read() == b"behind"
     other.read_many(answering.count("\n") + 1)
+
+
+def test_every_client_gets_its_own_replies_in_order_whatever_the_disk_does(tmp_path: Path) -> None:
+    # Every fifth commit is slow: they run in the loop, in a thread, and change in between.
+    wrapper = slow(sync_ms=3, every=5)
+    with ServerProcess(tmp_path, "--uncommitted-bytes-max", "100kb", wrapper=wrapper) as server:
+        clients = [Talker(server.port, number) for number in range(6)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+
+    assert [client.wrong for client in clients] == [[]] * 6
+
+
+class Talker(threading.Thread):
+    """A client that says much at once, and knows most of the answers."""
+
+    def __init__(self, port: int, number: int) -> None:
+        super().__init__()
+        self.port = port
+        self.number = number
+        self.wrong: list[tuple[Any, Any]] = []
+
+    def run(self) -> None:
+        """Talk, and keep what was answered wrongly."""
+        dice = random.Random(self.number)
+        with Wire(self.port) as client:
+            for batch in range(60):
+                stream, expected = self._batch(dice, batch)
+                place = 0
+                while place < len(stream):
+                    size = dice.choice((100, 1_000, 100_000))
+                    client.send(stream[place : place + size])
+                    place += size
+                replies = client.read_many(len(expected))
+                self.wrong += [
+                    (reply, wanted)
+                    for reply, wanted in zip(replies, expected, strict=True)
+                    if wanted not in (None, reply)
+                ]
+
+    def _batch(self, dice: random.Random, batch: int) -> tuple[bytes, list[bytes | None]]:
+        """Return commands, and the reply to each; None where it may be any."""
+        stream, expected = b"", []
+        for count in range(dice.choice((1, 3, 30, 150))):
+            name = f"{self.number}-{batch}-{count}"
+            known: bytes | None = name.encode()
+            match dice.randrange(6):
+                case 0:
+                    command = request("ECHO", name)
+                case 1 | 2:
+                    size = dice.choice((1, 100, 5_000))
+                    command = request("QPUSH", "shared", "x" * size, "ID", name)
+                case 3:
+                    command, known = request("QPOP", "shared"), None
+                case 4:
+                    command, known = request("QPOP", "shared", "BLOCK", dice.choice((1, 3))), None
+                case _:
+                    command, known = request("PING"), b"PONG"
+            stream += command
+            expected.append(known)
+        return stream, expected
 
 
 def test_the_longest_waiter_is_served_first(server: ServerProcess, other: Wire) -> None:
@@ -315,7 +359,7 @@ def test_replies_over_the_output_limit_end_the_connection_and_put_the_job_back(
         until_blocked(other)
 
         other.say("QPUSH wanted precious")
-        until(lambda: b"connected_clients:1\r" in other.say("INFO clients"))
+        until_connected(other, 1)
 
         assert other.say("QPOP wanted WITHMETA")[2:][0] == b"precious"
         facts = other.say("QSTATS wanted")[1]
@@ -361,7 +405,7 @@ def test_one_client_too_many_is_told_so_and_the_others_stay(tmp_path: Path) -> N
             with Wire(server.port) as third:
                 assert third.rest() == ["ERR max number of clients reached"]
             assert first.say("PING") == b"PONG"
-        until(lambda: b"connected_clients:1\r" in first.say("INFO clients"))
+        until_connected(first, 1)
         with Wire(server.port) as fourth:
             assert fourth.say("PING") == b"PONG"
         assert b"rejected_connections:1\r" in first.say("INFO stats")
@@ -402,7 +446,7 @@ def test_connections_that_come_and_go_leave_nothing_behind(
             for _ in range(300):
                 each = all_of_them.enter_context(Wire(server.port))
                 each.ask("CLIENT", "SETNAME", "n" * 4_000)
-        until(lambda: b"connected_clients:1\r" in other.say("INFO clients"))
+        until_connected(other, 1)
         return resident_mib(server.pid)
 
     first_mib = come_and_go()
@@ -421,7 +465,7 @@ def test_a_silent_client_is_closed_and_a_blocked_or_busy_one_is_not() -> None:
         assert silent.say("PING") == b"PONG"
         half.send(b"*3\r\n$5\r\nQPUSH\r\n")
 
-        until(lambda: b"connected_clients:2\r" in busy.say("INFO clients"))
+        until_connected(busy, 2)
 
         assert silent.rest() == half.rest() == []
         busy.say("QPUSH q x")

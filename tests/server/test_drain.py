@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.waiting import until_blocked
 from tests.server.wire import Wire, requests
 from tests.server_process import ServerProcess
 
@@ -41,8 +42,7 @@ def test_a_signal_ends_the_server_when_the_last_lease_is_acknowledged(
         worker.send(requests("QPUSH work a\nQPUSH work b\nQPUSH work c\nQPOP work\nQPOP work"))
         first, second = (delivery[1] for delivery in worker.read_many(5)[3:])
         blocked.send(requests("QPOP nothing BLOCK 0\nPING\nQPOP work"))
-        while b"blocked_clients:1\r" not in other.say("INFO clients"):
-            pass
+        until_blocked(other)
 
         drain(server, other, signal_number)
 
@@ -115,7 +115,7 @@ def test_idle_clients_are_not_waited_for(server: ServerProcess) -> None:
 
 
 def test_what_was_answered_before_the_end_is_there_after_it(server: ServerProcess) -> None:
-    count = 50_000
+    count = 20_000
     stream = requests("".join(f"QPUSH work x ID j{number}\n" for number in range(count)))
     with Wire(server.port) as client:
         sender = threading.Thread(target=send_what_is_taken, args=(client.send, stream))

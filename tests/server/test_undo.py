@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.server.disk import slow
-from tests.server.wire import Wire, requests
+from tests.server.waiting import stopped, until, until_blocked, until_connected
+from tests.server.wire import Wire, request, requests
 from tests.server_process import ServerProcess
 
 
@@ -45,16 +46,6 @@ def accepted(server: ServerProcess) -> Wire:
     return client
 
 
-def until(asked: Callable[[], bool]) -> None:
-    while not asked():
-        pass
-
-
-def until_alone(client: Wire) -> None:
-    """Return when no other client is connected any more."""
-    until(lambda: b"connected_clients:1\r" in client.say("INFO clients"))
-
-
 @pytest.mark.parametrize(
     "pop",
     [
@@ -80,7 +71,7 @@ def test_pops_of_clients_that_are_gone_are_undone_or_leased_and_never_lost(
         if dice.random() < 0.2:  # Some are there for a while.
             client.say("PING")
         gone.reset()
-    until_alone(client)
+    until_connected(client, 1)
 
     counts = totals(client, "work")
     assert counts["ready"] + counts["leased"] == jobs
@@ -105,7 +96,7 @@ def test_a_job_taken_for_good_by_a_client_that_is_gone_comes_back(
         gone = accepted(server)
         gone.send(requests("QPOP work NOACK"))
         gone.reset()
-    until_alone(client)
+    until_connected(client, 1)
 
     counts = totals(client, "work")
     kept = counts["pushed_total"] - counts["popped_total"] + counts["undone_total"]
@@ -120,10 +111,9 @@ def test_a_job_goes_past_a_waiter_that_is_gone_to_the_next(
     for number in range(30):
         with Wire(server.port) as patient:
             gone = Wire(server.port)
-            for waiter, blocked in ((gone, b":1\r"), (patient, b":2\r")):
+            for count, waiter in enumerate((gone, patient), start=1):
                 waiter.send(requests("QPOP work BLOCK 0"))
-                while b"blocked_clients" + blocked not in client.say("INFO clients"):
-                    pass
+                until_blocked(client, count)
 
             gone.reset()
             client.ask("QPUSH", "work", number)
@@ -134,9 +124,27 @@ def test_a_job_goes_past_a_waiter_that_is_gone_to_the_next(
                 _, receipt, payload = patient.read()
                 assert payload == b"%d" % number
                 assert client.ask("QACK", "work", receipt) == 1
-        until_alone(client)
+        until_connected(client, 1)
         assert totals(client, "work")["ready"] == 0
         client.say("DEL work")
+
+
+@pytest.mark.parametrize("pop", ["QPOP work", "QPOP work COUNT 2", "QPOP work NOACK"])
+def test_what_a_client_popped_that_is_killed_in_the_same_moment_is_put_back(
+    server: ServerProcess, client: Wire, pop: str
+) -> None:
+    client.send(requests("QMPUSH work 3 a b c"))
+    ids = client.read()
+    with accepted(server) as victim:
+        with stopped(server.pid):
+            victim.send(requests(pop))
+            client.send(request("CLIENT", "KILL", "ADDR", victim.address))
+        assert client.read() == 1
+        assert victim.rest() == []
+    until_connected(client, 1)
+
+    assert [job for job, _ in client.say("QPEEK work COUNT 9")] == ids
+    assert client.say("QPOP work WITHMETA")[3][:2] == [b"attempt", 1]
 
 
 def test_what_was_undone_stays_undone_over_a_restart(tmp_path: Path) -> None:
@@ -149,7 +157,7 @@ def test_what_was_undone_stays_undone_over_a_restart(tmp_path: Path) -> None:
                 gone = accepted(server)
                 gone.send(requests("QPOP work COUNT 5"))
                 gone.reset()
-            until_alone(client)
+            until_connected(client, 1)
             before = totals(client, "work")
             assert before["undone_total"] > 0, "nobody was gone in time"
         server.kill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from respq.config import ERROR_BYTES_MAX, RESTART_LEASE_MS
+from respq.config import ERROR_BYTES_MAX, RESTART_LEASE_MS, TRANSACTION_BYTES_MAX
 from respq.engine.core import EngineCore, shown
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import LEASED, Job, is_receipt
@@ -20,7 +20,7 @@ from respq.engine.records import (
     JobTouched,
     JobUndone,
 )
-from respq.errors import SyntaxFault
+from respq.errors import SyntaxFault, TooBig
 
 LEASE_MS = 30_000
 ATTEMPTS = 3
@@ -161,8 +161,17 @@ class Delivering(EngineCore):
 
         Returns:
             Unix milliseconds; 0 for READY at once, `DUE_DEAD`, `DUE_STALE`.
+
+        Raises:
+            SyntaxFault: if one of them does not have the form of a receipt.
+            TooBig: for so many that the error, kept with each, would burst a transaction.
         """
         error = error[:ERROR_BYTES_MAX]
+        if len(receipts) * len(error) > TRANSACTION_BYTES_MAX:
+            raise TooBig(
+                f"{len(receipts)} times an error of {len(error)} bytes is over the limit of a "
+                f"transaction, {TRANSACTION_BYTES_MAX} bytes: nack fewer at once"
+            )
         return [
             DUE_STALE
             if job is None or not job.receipt  # The same receipt may be given twice.
