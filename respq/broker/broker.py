@@ -148,6 +148,10 @@ class Broker:
         at all, it is the last. Returns the encoded replies, and how many requests were run;
         if ``session.waiter`` is set then, the last of them has no reply yet.
         """
+        if len(requests) == 1 and isinstance(requests[0], list):
+            # What follows, without a loop.
+            reply: Reply | Wait = self.execute(session, requests[0], now_ms)
+            return ([] if isinstance(reply, Wait) else [encode(reply, session.protocol)]), 1
         out: list[bytes] = []
         out_bytes = 0
         place, count = 0, len(requests)
@@ -156,7 +160,7 @@ class Broker:
             place += 1
             if not isinstance(request, list):
                 session.closing = session.closing or isinstance(request, ProtocolFault)
-                reply: Reply | Wait = request
+                reply = request
             elif place < count and request[0] in self._runs:
                 run = self._run_at(session, requests, place - 1)
                 if run:
@@ -190,14 +194,15 @@ class Broker:
         state = self.engine.state
         if key not in state.names[session.db] or (session.db, key) in state.watched:
             return []
-        run: Requests = []
-        for request in islice(requests, place, place + RUN_MAX):
-            if not isinstance(request, list) or len(request) != length:
-                break
-            if request[1] != key or request[0] != name:
-                break
-            run.append(request)
-        return run if len(run) > 1 else []
+        end = place + 1
+        try:
+            for request in islice(requests, end, place + RUN_MAX):
+                if request[1] != key or request[0] != name or len(request) != length:  # type: ignore[index, arg-type]
+                    break
+                end += 1
+        except (IndexError, TypeError):
+            pass  # A word alone, or what the parser refused: the run ends before it.
+        return requests[place:end] if end - place > 1 else []  # type: ignore[return-value]
 
     def _execute_run(self, session: Session, run: Requests, now_ms: int) -> list[bytes]:
         """Run requests of one command for one key at once, or else one by one."""

@@ -263,7 +263,8 @@ class State:
     # Jobs.
 
     def _jobs_pushed(self, records: Sequence[JobPushed]) -> None:
-        live = self.live
+        # What most pushes are goes without the calls: the same as keep and _enter.
+        plain = self.live and not self.watched
         queue_number = 0
         for record in records:
             if record.queue != queue_number:
@@ -287,11 +288,10 @@ class State:
                 due_ms,
                 options,
             )
-            if due_ms or options is not None or not live or self.watched:
+            if due_ms or options is not None or not plain:
                 queue.keep(job)
                 self._enter(job)
                 continue
-            # What most pushes are, without the calls: the same as keep and _enter.
             chunk = queue.jobs.get(number >> CHUNK_BITS)
             if chunk is None:
                 chunk = queue.jobs[number >> CHUNK_BITS] = {}
@@ -371,7 +371,10 @@ class State:
     def _enter_leased(self, jobs: list[Job]) -> None:
         """Move jobs of one queue from the READY order to the leases: `_leave` and `_enter`."""
         queue = jobs[0].queue
-        queue.ready.remove_all(jobs)
+        if len(jobs) == 1:
+            queue.ready.remove(jobs[0])
+        else:
+            queue.ready.remove_all(jobs)
         leases = queue.leases
         timed: dict[int, Timed] = {}
         until_ms = jobs[0].due_ms
@@ -419,7 +422,14 @@ class State:
                 del queue.leases[job.receipt]
                 job.receipt = b""
                 timers.remove(job.due_ms, number)
-            queue.forget(job)
+            if job.options is not None:
+                queue.forget(job)
+                continue
+            # As forget does.
+            chunk = queue.jobs[number >> CHUNK_BITS]
+            del chunk[number]
+            if not chunk:
+                del queue.jobs[number >> CHUNK_BITS]
 
     def _job_removed(self, record: JobRemoved) -> None:
         queue = self.queues.get(record.queue)

@@ -128,7 +128,8 @@ class Metrics:
         )
         durations = HistogramMetricFamily(
             "respq_command_duration_seconds",
-            "Time to execute a command, without its commit; one command in 32 is timed.",
+            "Time to execute a command, without its commit; one in 32 is timed, "
+            "in a pipeline with its neighbours.",
             labels=["command"],
         )
         timed = self._core.traffic.durations

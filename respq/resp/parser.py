@@ -120,6 +120,11 @@ class Parser:
         that are no request end the list with a `ProtocolFault`; from then on `failed` is set,
         and every list is empty.
         """
+        if not (self._missing or self._held or self._line or self.failed):
+            # What most reads are, without the calls: one request, short and whole.
+            short = read_short(data, 0, self._slice_bytes)
+            if short is not None and short[1] == len(data):
+                return [short[0]]
         requests: Requests = []
         if self.failed:
             return requests

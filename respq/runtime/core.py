@@ -194,8 +194,10 @@ class Core:
         if not self.engine.records:
             return
         self.uncommitted_bytes += size
-        if self.uncommitted_bytes > self.settings.batch_bytes_max and not self._in_flight:
-            self._commit()
+        if not self._in_flight:
+            # The turn's end commits in any case: there is nothing that a client could wait for.
+            if self.uncommitted_bytes > self.settings.batch_bytes_max:
+                self._commit()
         elif self.uncommitted_bytes > self.settings.uncommitted_bytes_max:
             client.throttle(True)
             self._throttled.append(client)

@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from respq import __version__
 from respq.broker.broker import Broker, Figures
@@ -28,7 +28,6 @@ from respq.engine.records import EpochStarted
 from respq.engine.state import State
 from respq.errors import CommitFailed
 from respq.handlers import command_table
-from respq.http.app import Sidecar
 from respq.journal.disk import DiskJournal
 from respq.journal.journal import BatchSource
 from respq.journal.replay import Replayed, replay
@@ -41,6 +40,9 @@ from respq.server.files import fit_clients
 from respq.server.idle import IdleTimeout
 from respq.server.listener import Listeners
 from respq.server.logs import Log, open_log
+
+if TYPE_CHECKING:
+    from respq.http.app import Sidecar
 
 _DRAIN_LOOK_S = 0.02
 _CONFIGURE_GC = (100_000, 50, 100)
@@ -74,7 +76,7 @@ class Server:
         self.broker.loading = True
         self.clock = Clock()
         self.core = Core(self.broker, self.clock, settings, self.loop, fail=self.fail)
-        self.sidecar = Sidecar(self.core, settings) if settings.http else None
+        self.sidecar = _sidecar(self.core, settings)
         self.listeners = Listeners(settings, lambda: Connection(self))
         self.connections: dict[int, Connection] = {}
         """By session id."""
@@ -321,6 +323,15 @@ class _Stoppable:
             if self._server.is_stopping:
                 raise StoppedWhileLoading
             yield batch
+
+
+def _sidecar(core: Core, settings: Settings) -> Sidecar | None:
+    if not settings.http:
+        return None
+    # Not at the top: its libraries take more than half of the time of a start.
+    from respq.http.app import Sidecar
+
+    return Sidecar(core, settings)
 
 
 def durability(settings: Settings) -> str:

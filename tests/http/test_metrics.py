@@ -148,7 +148,7 @@ def test_durations_of_commands_are_a_histogram(server: Beside) -> None:
     assert buckets == [2, 2, 2, 2, 3, 3, 3, 3, 3, 4]
     assert metrics.value(f"{name}_count", command=label) == 4
     assert metrics.value(f"{name}_sum", command=label) == pytest.approx(3.000_069)
-    assert f"one command in {SAMPLE_EVERY} is timed" in metrics.families[name].documentation
+    assert f"one in {SAMPLE_EVERY} is timed" in metrics.families[name].documentation
 
 
 def test_what_passed_through_the_server_is_counted(server: Beside) -> None:

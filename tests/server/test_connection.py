@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from respq.config import KIB, MIB
+from respq.config import KIB, MIB, TURNS_HELD_MAX
 from tests.server.disk import slow
 from tests.server.waiting import stopped, until, until_blocked, until_connected
 from tests.server.wire import Wire, request, requests, resident_mib
@@ -38,6 +38,13 @@ def durable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     with ServerProcess(tmp_path_factory.mktemp("durable")) as server:
         yield server
         assert "Traceback" not in "".join(server.log)
+
+
+@pytest.fixture(scope="module")
+def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server whose replies wait long for the disk."""
+    with ServerProcess(tmp_path_factory.mktemp("slow"), wrapper=slow(sync_ms=60)) as server:
+        yield server
 
 
 @pytest.fixture
@@ -187,6 +194,20 @@ def test_what_arrives_together_with_the_end_of_a_wait_is_answered_behind_it(
     assert client.read() != b"behind"
     assert client.read() == b"behind"
     other.read_many(answering.count("\n") + 1)
+
+
+# At the limit, below it by the few that may have been answered meanwhile, and far above it.
+@pytest.mark.parametrize("turns", [*range(TURNS_HELD_MAX - 3, TURNS_HELD_MAX + 2), 200])
+def test_a_client_with_many_replies_that_wait_for_the_disk_goes_on_after(
+    slow_disk: ServerProcess, turns: int
+) -> None:
+    with Wire(slow_disk.port) as client, Wire(slow_disk.port) as other:
+        for _ in range(turns):
+            client.send(requests("QPUSH held x"))
+            other.say("PING")  # So that each of them is a turn of its own.
+        client.send(requests("QPOP nothing BLOCK 1\nQLEN nothing\nDEL held"))
+
+        assert client.read_many(turns + 3)[turns:] == [None, 0, 1]
 
 
 def test_every_client_gets_its_own_replies_in_order_whatever_the_disk_does(tmp_path: Path) -> None:
@@ -611,6 +632,19 @@ def test_a_file_in_the_place_of_the_unix_socket_is_left_alone(tmp_path: Path) ->
     assert refused.stderr.startswith(f"respq: cannot listen on the Unix socket {path}: ")
     assert refused.stderr.count("\n") == 1
     assert path.read_text() == "data"
+
+
+def test_where_there_is_no_uvloop_the_event_loop_of_python_serves(tmp_path: Path) -> None:
+    (tmp_path / "uvloop.py").write_text("raise ImportError('not for this machine')")
+    without = ["env", f"PYTHONPATH={tmp_path}"]
+
+    with ServerProcess(tmp_path / "data", wrapper=without) as server, Wire(server.port) as client:
+        client.send(requests("QPOP q BLOCK 1\n" + "QPUSH q x\n" * 500 + "QPOP q NOACK\nQLEN q"))
+        replies = client.read_many(503)
+
+        assert (replies[0], replies[-1]) == (None, 499)
+        assert "/uvloop/" not in Path(f"/proc/{server.pid}/maps").read_text()
+        assert server.stop() == 0
 
 
 def test_the_second_server_of_a_data_directory_is_refused_in_one_line(tmp_path: Path) -> None:

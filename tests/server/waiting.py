@@ -31,6 +31,9 @@ def until_connected(client: Wire, count: int) -> None:
 def stopped(pid: int) -> Iterator[None]:
     """Stop a process, so that all that is sent meanwhile arrives at once."""
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "T")
-    yield
-    os.kill(pid, signal.SIGCONT)
+    try:
+        # The small letter is for a process that is being traced.
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] in "Tt")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
