@@ -395,7 +395,7 @@ def _banner(settings: Settings, listeners: Listeners, sidecar: Sidecar | None) -
         "  try\n"
         f'    {cli} QPUSH mail "hello"\n'
         f"    {cli} QPOP mail\n"
-        f"    {cli} QACK mail <the receipt that QPOP printed second>\n"
+        f"    {cli} QACK mail RECEIPT   # the second line that QPOP printed\n"
     )
 
 

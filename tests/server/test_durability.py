@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import resource
 import subprocess
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -150,6 +149,9 @@ def test_no_mode_loses_an_answered_job_when_the_process_is_killed(
 # Disks that fail.
 
 
+Tracer = subprocess.Popen[str]
+
+
 def no_space_left(server: ServerProcess) -> None:
     """Let the files of a server grow no more."""
     log = Path(str(server.data_dir), "segment-00000001", "cache.db-wal")
@@ -157,35 +159,34 @@ def no_space_left(server: ServerProcess) -> None:
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (limit, limit))
 
 
-def sync_fails(server: ServerProcess) -> None:
-    inject(server, "fdatasync,fsync:error=EIO")
+def sync_fails(server: ServerProcess) -> Tracer:
+    return inject(server, "fdatasync,fsync:error=EIO")
 
 
-def write_fails(server: ServerProcess) -> None:
-    inject(server, "pwrite64:error=ENOSPC")
+def write_fails(server: ServerProcess) -> Tracer:
+    return inject(server, "pwrite64:error=ENOSPC")
 
 
-def inject(server: ServerProcess, fault: str) -> None:
-    """Let system calls of a running server fail from now on."""
+def inject(server: ServerProcess, fault: str) -> Tracer:
+    """Let system calls of a running server fail from now on; the tracer ends with it."""
     calls = fault.partition(":")[0]
     command = [strace(), "-f", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={fault}"]
     tracer = subprocess.Popen([*command, "-p", str(server.pid)], stderr=subprocess.PIPE, text=True)
     assert tracer.stderr is not None
     assert "attached" in tracer.stderr.readline()
-    threading.Thread(target=tracer.communicate).start()  # It ends with the server.
+    return tracer
 
 
 @pytest.mark.parametrize("fault", [no_space_left, sync_fails, write_fails])
 def test_a_failing_disk_ends_the_server_without_a_reply_and_nothing_answered_is_lost(
-    tmp_path: Path, fault: object
+    tmp_path: Path, fault: Callable[[ServerProcess], Tracer | None]
 ) -> None:
-    assert callable(fault)
     with ServerProcess(tmp_path / "data") as server:
         with Wire(server.port) as client, Wire(server.port) as blocked:
             answered = [client.ask("QPUSH", "q", f"before-{number}") for number in range(50)]
             blocked.send(requests("QPOP nothing BLOCK 0"))
 
-            fault(server)
+            tracer = fault(server)
             sent = 0
             try:
                 while sent < 200:
@@ -198,6 +199,8 @@ def test_a_failing_disk_ends_the_server_without_a_reply_and_nothing_answered_is_
             assert client.rest() == []
 
         assert server.wait() == 1
+        if tracer is not None:
+            tracer.communicate()
         log = "".join(server.log)
         assert re.search(
             r" error   stopping: the journal failed; the next start reads back everything that was "
@@ -219,10 +222,11 @@ def test_a_sync_of_every_second_that_fails_ends_the_server(tmp_path: Path) -> No
     with ServerProcess(tmp_path / "data", "--fsync", "everysec") as server:
         with Wire(server.port) as client:
             job = client.say("QPUSH q x")
-            sync_fails(server)
+            tracer = sync_fails(server)
 
             assert client.rest() == []
         assert server.wait() == 1
+        tracer.communicate()
         log = "".join(server.log)
         assert re.search(
             r"journal failed; .* reason=the journal could not be made durable in ", log

