@@ -371,10 +371,7 @@ class State:
     def _enter_leased(self, jobs: list[Job]) -> None:
         """Move jobs of one queue from the READY order to the leases: `_leave` and `_enter`."""
         queue = jobs[0].queue
-        if len(jobs) == 1:
-            queue.ready.remove(jobs[0])
-        else:
-            queue.ready.remove_all(jobs)
+        queue.ready.remove_all(jobs)
         leases = queue.leases
         timed: dict[int, Timed] = {}
         until_ms = jobs[0].due_ms

@@ -85,7 +85,7 @@ def qpop(
         job = call.engine.lease_first(call.now_ms, session.db, queue, lease_ms, consumer)
         if job is not None:
             session.pops.append((job, job.fence))
-            return _delivery(job, noack, withmeta) if withmeta else _plain_delivery(job)
+            return _delivery(job, noack, withmeta)
         return NULL_ARRAY if block_ms is None else Wait((queue,), block_ms, NULL_ARRAY)
     jobs = _pop(call, queue, count or 1, lease_ms, consumer, noack)
     if not jobs:
@@ -142,11 +142,7 @@ def qpop_run(call: Call, queue: bytes, requests: Requests) -> list[Reply]:
     """Lease a job for each request as far as they last."""
     jobs = call.engine.lease(call.now_ms, call.session.db, queue, count=len(requests))
     call.session.pops += [(job, job.fence) for job in jobs]
-    replies: list[Reply] = [
-        (receipt[receipt.index(b":") + 1 :], receipt, job.payload)
-        for job in jobs
-        for receipt in (job.receipt,)
-    ]
+    replies: list[Reply] = [_plain_delivery(job) for job in jobs]
     return replies + [NULL_ARRAY] * (len(requests) - len(jobs))
 
 
