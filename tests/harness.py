@@ -7,11 +7,13 @@ is checked. `crash` throws the state away and reads it back from the journal.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from hiredis import Reader
 
-from respq.broker.broker import Arrived, Broker
+from respq.broker.broker import Broker
 from respq.broker.call import Wait
 from respq.broker.session import Pop, Session
 from respq.config import Settings
@@ -22,6 +24,8 @@ from respq.engine.jobs.queue import Queue
 from respq.engine.state import State
 from respq.errors import RespqError
 from respq.handlers import command_table
+from respq.resp.parser import Arrived
+from respq.resp.run import Run
 from respq.runtime.zones import load_zone
 
 START_MS = 1_700_000_000_000
@@ -60,7 +64,7 @@ class Client:
 
     def pipeline(self, *lines: str) -> list[Any]:
         """Run the commands of one read, and return their replies as a client reads them."""
-        requests: Arrived = [[word.encode() for word in shlex.split(line)] for line in lines]
+        requests = arrived([word.encode() for word in shlex.split(line)] for line in lines)
         out, _ = self.harness.broker.execute_all(self.session, requests, self.harness.now_ms)
         self.pops = self.session.take_pops()
         self.harness.settle()
@@ -169,6 +173,15 @@ class Harness:
         """Return the phase of a job by name, ``gone`` if there is no such job."""
         job = self.job(queue, job_id)
         return PHASE_NAMES[job.phase].decode() if job is not None else "gone"
+
+
+def arrived(requests: Iterable[list[bytes]]) -> Arrived:
+    """Return requests as the parser does for a pipeline: those that make a run as one."""
+    made: Arrived = []
+    for head, alike in groupby(requests, lambda request: request[:-1]):
+        run = Run(head, [request[-1] for request in alike])
+        made += [run] if head and len(run) > 1 else run
+    return made
 
 
 def discard(state: State) -> None:

@@ -8,13 +8,13 @@ may leave: that is the runtime's (runtime/core.py).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from heapq import heapify, heappop, heappush
-from itertools import islice
 from typing import Any
 
 from respq.broker.call import Wait
-from respq.broker.command import Bound, Command, CommandTable, Container, Flags, Requests
+from respq.broker.command import Bound, Command, CommandTable, Container, Flags, RunAnswer
 from respq.broker.session import Session, nothing_buffered
 from respq.broker.waiters import Waiter, Waiters
 from respq.config import (
@@ -35,16 +35,18 @@ from respq.errors import (
     SyntaxFault,
     TooBig,
 )
-from respq.resp.encoder import encode, encode_all
+from respq.resp.encoder import encode
+from respq.resp.parser import Arrived
 from respq.resp.replies import Reply, Simple
+from respq.resp.run import Run
 
 QUEUED = Simple(b"QUEUED")
 _SHOWN_BYTES = 128
 """Of words that a client sent, in errors."""
 _HTTP_WORDS = frozenset((b"POST", b"HOST:"))
 """As in Redis: what else would be run is the body of a request that a browser was tricked into."""
-Arrived = list[list[bytes] | RespqError]
-"""What the parser makes of a read: requests, and errors where it refused one."""
+RunKey = tuple[bytes, int, bytes]
+"""Command, database and key."""
 Figures = Mapping[str, Mapping[str, int | str]]
 """What INFO shows: section, name, value."""
 
@@ -83,11 +85,8 @@ class Broker:
             name: entry for name, entry in table.entries.items() if isinstance(entry, Command)
         }
 
-        self._runs = {
-            name: command.run_length
-            for name, command in self._commands.items()
-            if command.run is not None
-        }
+        self.runs = {name: each for name, each in self._commands.items() if each.run is not None}
+        """Commands of which several can be carried out together, by name."""
 
     def open_session(self, session_id: int, **about: Any) -> Session:
         """Make a session for a new client; it must authenticate if a password is set."""
@@ -104,6 +103,7 @@ class Broker:
         # garbage collector.
         session.end_transaction()
         session.buffered = nothing_buffered
+        session.closing = True
 
     def execute(self, session: Session, request: list[bytes], now_ms: int) -> Reply | Wait:
         """Run one request; a `Wait` says that the client is blocked now.
@@ -141,84 +141,92 @@ class Broker:
 
     def execute_all(
         self, session: Session, requests: Arrived, now_ms: int
-    ) -> tuple[list[bytes], int]:
+    ) -> tuple[list[bytes], Arrived]:
         """Run requests in order, until one blocks or ends the session, or the replies are long.
 
         What the parser refused stands among them as the error; of bytes that are no protocol
-        at all, it is the last. Returns the encoded replies, and how many requests were run;
-        if ``session.waiter`` is set then, the last of them has no reply yet.
+        at all, it is the last. Returns the encoded replies, and the requests that were not
+        run; if ``session.waiter`` is set then, the last that was run has no reply yet.
         """
-        if len(requests) == 1 and isinstance(requests[0], list):
-            # What follows, without a loop.
-            reply: Reply | Wait = self.execute(session, requests[0], now_ms)
-            return ([] if isinstance(reply, Wait) else [encode(reply, session.protocol)]), 1
         out: list[bytes] = []
         out_bytes = 0
-        place, count = 0, len(requests)
-        while place < count:
-            request = requests[place]
-            place += 1
-            if not isinstance(request, list):
-                session.closing = session.closing or isinstance(request, ProtocolFault)
-                reply = request
-            elif place < count and request[0] in self._runs:
-                run = self._run_at(session, requests, place - 1)
-                if run:
-                    replies = self._execute_run(session, run, now_ms)
-                    out += replies
-                    out_bytes += sum(map(len, replies))
-                    place += len(run) - 1
-                    if out_bytes > TURN_REPLY_BYTES_MAX:
-                        break
-                    continue
+        left = deque(requests)
+        while left and not session.closing and out_bytes <= TURN_REPLY_BYTES_MAX:
+            request = left.popleft()
+            if isinstance(request, Run):
+                replies = self._execute_run(session, request, now_ms)
+                out += replies
+                out_bytes += sum(map(len, replies))
+                if len(replies) < len(request):
+                    rest = request.after(len(replies))
+                    left.extendleft([rest] if len(replies) == RUN_MAX else reversed([*rest]))
+                continue
+            if isinstance(request, list):
                 reply = self.execute(session, request, now_ms)
             else:
-                reply = self.execute(session, request, now_ms)
+                session.closing = session.closing or isinstance(request, ProtocolFault)
+                reply = request
             if isinstance(reply, Wait):
                 break
             data = encode(reply, session.protocol)
             out.append(data)
             out_bytes += len(data)
-            if session.closing or out_bytes > TURN_REPLY_BYTES_MAX:
-                break
-        return out, place
+        return out, list(left)
 
-    def _run_at(self, session: Session, requests: Arrived, place: int) -> Requests:
-        """Return the run of requests that begins at ``place``, empty if there is none."""
-        first = requests[place]
-        assert isinstance(first, list)
-        name, length = first[0], self._runs[first[0]]
-        if len(first) != length or session.guarded or self.loading or self.draining:
+    def _execute_run(self, session: Session, run: Run, now_ms: int) -> list[bytes]:
+        """Carry out the first requests of a run together; return their encoded replies."""
+        lasts = run.lasts[:RUN_MAX]
+        key = run.head[1] if len(run.head) > 1 else lasts[0]
+        command = self.runs.get(run.head[0])
+        if command is None or command.run_length != len(run.head) + 1:
             return []
-        key = first[1]
+        if not self._can_run(session, key) or (
+            len(run.head) == 1 and lasts.count(key) < len(lasts)
+        ):
+            return []
+        session.command = command
+        replies, pops = self.execute_together(run.head[0], session.db, key, lasts, now_ms)
+        session.pops += pops
+        return replies
+
+    def run_key(self, session: Session, request: list[bytes] | Run | RespqError) -> RunKey | None:
+        """Return what a request has in common with those it can be carried out with, if any."""
+        if not isinstance(request, list):
+            return None
+        command = self.runs.get(request[0])
+        if command is None or len(request) != command.run_length:
+            return None
+        if not self._can_run(session, request[1]):
+            return None
+        return request[0], session.db, request[1]
+
+    def _can_run(self, session: Session, key: bytes) -> bool:
+        """Tell whether requests for ``key`` may be carried out together now."""
         state = self.engine.state
-        if key not in state.names[session.db] or (session.db, key) in state.watched:
-            return []
-        end = place + 1
-        try:
-            for request in islice(requests, end, place + RUN_MAX):
-                if request[1] != key or request[0] != name or len(request) != length:  # type: ignore[index, arg-type]
-                    break
-                end += 1
-        except (IndexError, TypeError):
-            pass  # A word alone, or what the parser refused: the run ends before it.
-        return requests[place:end] if end - place > 1 else []  # type: ignore[return-value]
+        return (
+            key in state.names[session.db]
+            and not (session.guarded or self.loading or self.draining)
+            and not (state.watched and (session.db, key) in state.watched)
+        )
 
-    def _execute_run(self, session: Session, run: Requests, now_ms: int) -> list[bytes]:
-        """Run requests of one command for one key at once, or else one by one."""
-        command = session.command = self._commands[run[0][0]]
-        session.call.now_ms = now_ms
+    def execute_together(
+        self, name: bytes, db: int, key: bytes, lasts: list[bytes], now_ms: int
+    ) -> RunAnswer:
+        """Carry out requests that differ in their last argument only, as far as they go.
+
+        Returns the encoded replies of the first of them, and their pops, one each or none.
+        """
+        command = self.runs[name]
         assert command.run is not None
         start = len(self.engine.records)
         try:
-            replies = command.run(session.call, run[0][1], run)
+            answer = command.run(self.engine, now_ms, db, key, lasts)
         except RespqError:
             if len(self.engine.records) != start:
                 raise
-            replies = [self.execute(session, request, now_ms) for request in run]
-        else:
-            command.calls += len(run)
-        return encode_all(replies, session.protocol)
+            return [], []
+        command.calls += len(answer[0])
+        return answer
 
     def _call(self, session: Session, command: Command, bound: Bound, now_ms: int) -> Reply | Wait:
         """Call a handler with what was bound before; refusals are as in `execute`."""

@@ -25,6 +25,7 @@ from enum import Flag, auto
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
+from respq.broker.session import Pop
 from respq.config import ARGUMENTS_MAX
 from respq.errors import SyntaxFault
 from respq.resp.replies import Reply, Simple
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from respq.broker.call import Call
 
 NO_OPTIONS: dict[str, Any] = {}
-Requests = list[list[bytes]]
+RunAnswer = tuple[list[bytes], list[Pop]]
+RunFunction = Callable[..., RunAnswer]
+"""See `CommandTable.run`."""
 Bound = tuple[list[Any], dict[str, Any]]
 """The positional and keyword arguments of a handler."""
 
@@ -135,8 +138,10 @@ class Command:
     arity: int = field(init=False)
     """Number of words with the name; negative means at least, as in COMMAND INFO."""
     required_count: int = field(init=False)
-    run: Callable[..., list[Any]] | None = None
+    run: RunFunction | None = None
     """Carries out a run of plain requests for one queue at once; see `CommandTable.run`."""
+    run_length: int = field(init=False)
+    """Number of words of a request that may be part of a run."""
     words_count: int = field(init=False)
     stateless: bool = field(init=False)
     _words_max: int = field(init=False)
@@ -147,6 +152,7 @@ class Command:
 
     def __post_init__(self) -> None:
         self.words_count = len(self.name.split())
+        self.run_length = 1 + len(self.arguments) + (self.variadic is not None)
         self.required_count = sum(not arg.optional for _, arg in self.arguments)
         self.stateless = Flags.STATELESS in self.flags
         self._tokens = {}
@@ -179,11 +185,6 @@ class Command:
         """Raise `SyntaxFault` if the request has too few or too many words, as Redis would."""
         if not abs(self.arity) <= len(request) <= self._words_max:
             raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
-
-    @property
-    def run_length(self) -> int:
-        """Number of words of a request that may be part of a run."""
-        return 1 + len(self.arguments) + (self.variadic is not None)
 
     def bind(self, request: list[bytes]) -> Bound:
         """Read a request into the handler's positional and keyword arguments.
@@ -396,16 +397,18 @@ class CommandTable:
 
         return declare
 
-    def run(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def run(self, name: str) -> Callable[[RunFunction], RunFunction]:
         """Declare the decorated function as a faster way to do ``name`` many times.
 
-        It gets the call, the key and a run of requests with the same name and key and no
-        options, and returns a reply for each: what the handler would have returned, one by
-        one, on a queue that exists and that nobody waits for. If it raises a `RespqError`
-        before it emitted anything, the requests are handled one by one instead.
+        It gets the engine, the time, a database, a key, and the last argument of each of
+        several requests that have just that key and that argument (or the key alone, which
+        is the last argument then). The key exists, and nobody waits for it. It does what the
+        handler would do for each, one after the other, and returns the encoded replies of as
+        many as it did, from the first on, and their pops. The others are left to the handler,
+        and so are all if it raises a `RespqError`, which it may before it changed anything.
         """
 
-        def declare(run: Callable[..., Any]) -> Callable[..., Any]:
+        def declare(run: RunFunction) -> RunFunction:
             command = self.entries[name.encode()]
             assert isinstance(command, Command), name
             command.run = run

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from respq.config import NAME_BYTES_MAX
 from respq.engine.jobs.cron import Zones
 from respq.engine.jobs.queue import Queue
@@ -32,11 +30,6 @@ class EngineCore:
         """Make a fact true and remember it for the journal."""
         self.state.apply(record)
         self.records.append(record)
-
-    def emit_run(self, records: Sequence[Record]) -> None:
-        """Make facts of one kind true and remember them; there is at least one."""
-        self.state.apply_run(records)
-        self.records += records
 
     def end_transaction(self, start: int) -> None:
         """Make one transaction of the records emitted since there were ``start``."""

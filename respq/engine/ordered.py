@@ -50,6 +50,14 @@ class ReadyOrder:
         bucket.append(job)
         self.count += 1
 
+    def extend(self, priority: int | bytes, jobs: Sequence[Job]) -> None:
+        """Put jobs of one priority, in their order, behind their equals."""
+        bucket = self._buckets.get(priority)
+        if bucket is None:
+            bucket = self._new_bucket(priority)
+        bucket.extend(jobs)
+        self.count += len(jobs)
+
     def restore(self, job: Job) -> None:
         """Put a job back where its order says."""
         if self._ghosts:
@@ -95,14 +103,14 @@ class ReadyOrder:
         """Take several jobs out."""
         head = self._head
         if not self._ghosts and head and len(jobs) < len(head):
-            taken = 0
-            for job in jobs:
+            for place, job in enumerate(jobs):
                 if head[0] is not job:
+                    jobs = jobs[place:]
                     break
                 head.popleft()
-                taken += 1
-            self.count -= taken
-            jobs = jobs[taken:]
+                self.count -= 1
+            else:
+                return
         for job in jobs:
             self.remove(job)
 

@@ -4,6 +4,11 @@ A record is a fact, not a request: due times, fences and orders are resolved whe
 emitted. It changes exactly one object, from the record and that object alone, and is
 absolute. Objects are named by server-wide numbers that are never used again.
 
+Three kinds are *runs*: `JobsPushed`, `JobsLeased` and `JobsAcked` say of several jobs of one
+queue what happened to them at the same instant in the same way. A run stands for as many
+facts as it names jobs: each job takes what concerns it, and an absent one is passed over
+alone. A single push, pop or ack is a run of one.
+
 The ``tag`` is the record's code on disk. It stands for one kind *and* one layout: a
 layout that changes gets a new tag, and the old class stays to be read (tests/golden).
 
@@ -104,15 +109,15 @@ class QueueDropped(Record, tag=14):
     queue: int
 
 
-class JobPushed(Record, tag=20):
-    """A job entered a queue: READY, or DELAYED until ``due_ms`` if that is not 0.
+class JobsPushed(Record, tag=20):
+    """Jobs entered a queue: READY, or DELAYED until ``due_ms`` if that is not 0.
 
-    Its order is its number.
+    Their numbers count up from ``first``, one for each payload; a job's order is its number.
     """
 
     queue: int
-    number: int
-    payload: bytes
+    first: int
+    payloads: list[bytes]
     priority: int | bytes
     pushed_ms: int
     due_ms: int
@@ -140,11 +145,14 @@ class JobRestored(Record, tag=21):
     reason: int
 
 
-class JobLeased(Record, tag=22):
-    """A worker holds a job until ``until_ms`` under ``fence``; ``attempt`` counts from 1."""
+class JobsLeased(Record, tag=22):
+    """A worker holds jobs until ``until_ms``; ``attempt`` counts from 1.
+
+    Their fences count up from ``fence``, one for each number.
+    """
 
     queue: int
-    number: int
+    numbers: list[int]
     until_ms: int
     fence: int
     attempt: int
@@ -160,11 +168,11 @@ class JobTouched(Record, tag=23):
     until_ms: int
 
 
-class JobAcked(Record, tag=24):
-    """A job is finished and forgotten."""
+class JobsAcked(Record, tag=24):
+    """Jobs are finished and forgotten."""
 
     queue: int
-    number: int
+    numbers: list[int]
 
 
 class JobReleased(Record, tag=25):
@@ -285,11 +293,11 @@ AnyRecord = (
     | QueueRenamed
     | QueuePurged
     | QueueDropped
-    | JobPushed
+    | JobsPushed
     | JobRestored
-    | JobLeased
+    | JobsLeased
     | JobTouched
-    | JobAcked
+    | JobsAcked
     | JobReleased
     | JobDue
     | JobDied

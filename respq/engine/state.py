@@ -4,8 +4,9 @@
 functions; the one difference is ``live``: replay changes objects only, and the indexes
 (ready order, leases, timers) are built once at its end by `build_indexes`.
 
-Pushes, leases and acks come in runs, from pipelines and in every replay, so their functions
-take a run of records of one kind and pay for their look-ups once (`apply_run`).
+Pushes, leases and acks are runs (records.py): their functions pay for their look-ups once,
+and move jobs between indexes many at a time. What they do to a job is what `_enter`, `_leave`
+and `Queue.keep` do to one.
 
 A change for an object that is absent is passed over: compaction may have retired its full
 record. Its number is remembered, because at the end of a replay every such number must lie
@@ -14,7 +15,7 @@ below the last trimmed one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -29,15 +30,15 @@ from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
     AnswerKept,
     EpochStarted,
-    JobAcked,
     JobDied,
     JobDue,
-    JobLeased,
-    JobPushed,
     JobReleased,
     JobRemoved,
     JobRestored,
     JobReturned,
+    JobsAcked,
+    JobsLeased,
+    JobsPushed,
     JobTouched,
     JobUndone,
     QueueDropped,
@@ -81,11 +82,7 @@ class State:
 
     def apply(self, record: Record) -> None:
         """Make one recorded fact true."""
-        _APPLY[record.__class__](self, (record,))
-
-    def apply_run(self, records: Sequence[Record]) -> None:
-        """Make recorded facts of one kind true, in order."""
-        _APPLY[records[0].__class__](self, records)
+        _APPLY[record.__class__](self, record)
 
     def build_indexes(self) -> None:
         """Build ready orders, leases and timers from the objects, and go live."""
@@ -161,6 +158,24 @@ class State:
                     return job
         self.passed_over = max(self.passed_over, number)
         return None
+
+    def _present_runs(
+        self, queue: Queue | None, numbers: list[int]
+    ) -> Iterator[tuple[list[Job], int]]:
+        """Yield the jobs that a run is for, each time with the place of the first of them.
+
+        All at once where none is absent, else one by one.
+        """
+        try:
+            if queue is not None:
+                yield queue.jobs_of(numbers), 0
+                return
+        except KeyError:
+            pass
+        for place, number in enumerate(numbers):
+            job = self._present(queue, number)
+            if job is not None:
+                yield [job], place
 
     # Epochs and queues.
 
@@ -262,41 +277,39 @@ class State:
 
     # Jobs.
 
-    def _jobs_pushed(self, records: Sequence[JobPushed]) -> None:
-        # What most pushes are goes without the calls: the same as keep and _enter.
-        plain = self.live and not self.watched
-        queue_number = 0
-        for record in records:
-            if record.queue != queue_number:
-                queue_number = record.queue
-                queue = self.queues[queue_number]
-                totals, ready = queue.totals, queue.ready
-            totals.pushed += 1
-            queue.active_ms = pushed_ms = record.pushed_ms
-            number = record.number
-            due_ms = record.due_ms
-            options = record.options
-            job = Job(
+    def _jobs_pushed(self, record: JobsPushed) -> None:
+        queue = self.queues[record.queue]
+        payloads = record.payloads
+        queue.totals.pushed += len(payloads)
+        queue.active_ms = pushed_ms = record.pushed_ms
+        priority, due_ms, options = record.priority, record.due_ms, record.options
+        phase = DELAYED if due_ms else READY
+        numbers = range(record.first, record.first + len(payloads))
+        pushed = [
+            Job(
                 queue,
                 number,
-                record.payload,
-                record.priority,
+                payload,
+                priority,
                 pushed_ms,
                 pushed_ms,
                 number,
-                DELAYED if due_ms else READY,
+                phase,
                 due_ms,
                 options,
             )
-            if due_ms or options is not None or not plain:
-                queue.keep(job)
+            for number, payload in zip(numbers, payloads, strict=True)
+        ]
+        queue.keep_all(numbers, pushed)
+        if not self.live:
+            return
+        if phase != READY or options is not None:
+            for job in pushed:
                 self._enter(job)
-                continue
-            chunk = queue.jobs.get(number >> CHUNK_BITS)
-            if chunk is None:
-                chunk = queue.jobs[number >> CHUNK_BITS] = {}
-            chunk[number] = job
-            ready.append(job)
+            return
+        queue.ready.extend(priority, pushed)
+        if self.watched and (queue.db, queue.name) in self.watched:
+            self.news.append((queue.db, queue.name))
 
     def _job_restored(self, record: JobRestored) -> None:
         queue = self.queues[record.queue]
@@ -338,57 +351,43 @@ class State:
         if self.watched and (queue.db, queue.name) in self.watched:
             self.news.append((queue.db, queue.name))
 
-    def _jobs_leased(self, records: Sequence[JobLeased]) -> None:
-        live = self.live
-        handed_out: list[Job] = []
-        queue = None
-        for record in records:
-            if queue is None or record.queue != queue.number:
-                if live and handed_out:
-                    self._enter_leased(handed_out)
-                    handed_out = []
-                queue = self.queues.get(record.queue)
-            if queue is not None:
-                totals = queue.totals
-                totals.popped += 1
-                queue.active_ms = record.leased_ms
-                if record.attempt > 1:
-                    totals.redelivered += 1
-            job = self._present(queue, record.number)
-            if job is None:
-                continue
-            if live and job.options is not None and job.timer_ms:
-                self.timers.remove(job.timer_ms, job.number)
-            job.phase = LEASED
-            job.due_ms = record.until_ms
-            job.since_ms = record.leased_ms
-            job.fence = record.fence
-            job.holder = record.holder
-            handed_out.append(job)
-        if live and handed_out:
-            self._enter_leased(handed_out)
+    def _jobs_leased(self, record: JobsLeased) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            totals = queue.totals
+            totals.popped += len(record.numbers)
+            queue.active_ms = record.leased_ms
+            if record.attempt > 1:
+                totals.redelivered += len(record.numbers)
+        for leased, place in self._present_runs(queue, record.numbers):
+            self._hand_out(leased, record, record.fence + place)
 
-    def _enter_leased(self, jobs: list[Job]) -> None:
-        """Move jobs of one queue from the READY order to the leases: `_leave` and `_enter`."""
-        queue = jobs[0].queue
-        queue.ready.remove_all(jobs)
-        leases = queue.leases
-        timed: dict[int, Timed] = {}
-        until_ms = jobs[0].due_ms
-        for job in jobs:
-            number = job.number
-            if job.options is None:
-                receipt = b"%d:%d-%d" % (job.fence, job.pushed_ms, number)
-            else:
-                receipt = b"%d:%b" % (job.fence, job.id)
-            job.receipt = receipt
-            leases[receipt] = job
-            if job.due_ms != until_ms:
-                self.timers.add_all(until_ms, timed)
-                timed = {}
-                until_ms = job.due_ms
-            timed[number] = job
-        self.timers.add_all(until_ms, timed)
+    def _hand_out(self, leased: list[Job], record: JobsLeased, fence: int) -> None:
+        """Lease jobs of one queue as ``record`` says, the first of them under ``fence``."""
+        queue = leased[0].queue
+        live, leases = self.live, queue.leases
+        until_ms, since_ms, holder = record.until_ms, record.leased_ms, record.holder
+        if live:
+            queue.ready.remove_all(leased)
+        for job in leased:
+            options = job.options
+            if live:
+                if options is None:
+                    receipt = b"%d:%d-%d" % (fence, job.pushed_ms, job.number)
+                else:
+                    if job.timer_ms:
+                        self.timers.remove(job.timer_ms, job.number)
+                    receipt = b"%d:%b" % (fence, job.id)
+                job.receipt = receipt
+                leases[receipt] = job
+            job.phase = LEASED
+            job.due_ms = until_ms
+            job.since_ms = since_ms
+            job.fence = fence
+            job.holder = holder
+            fence += 1
+        if live:
+            self.timers.add_all(until_ms, {job.number: job for job in leased})
 
     def _job_touched(self, record: JobTouched) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
@@ -401,32 +400,27 @@ class State:
         else:
             job.due_ms = record.until_ms
 
-    def _jobs_acked(self, records: Sequence[JobAcked]) -> None:
-        live = self.live
-        timers = self.timers
-        queue = None
-        for record in records:
-            if queue is None or record.queue != queue.number:
-                queue = self.queues.get(record.queue)
-            if queue is not None:
-                queue.totals.acked += 1
-            number = record.number
-            job = self._present(queue, number)
-            if job is None or queue is None:
-                continue
-            if live:
-                # As _leave does.
-                del queue.leases[job.receipt]
-                job.receipt = b""
-                timers.remove(job.due_ms, number)
-            if job.options is not None:
-                queue.forget(job)
-                continue
-            # As forget does.
-            chunk = queue.jobs[number >> CHUNK_BITS]
-            del chunk[number]
-            if not chunk:
-                del queue.jobs[number >> CHUNK_BITS]
+    def _jobs_acked(self, record: JobsAcked) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            queue.totals.acked += len(record.numbers)
+        for acked, _ in self._present_runs(queue, record.numbers):
+            if self.live:
+                self._leave_leases(acked)
+            acked[0].queue.forget_all(acked)
+
+    def _leave_leases(self, acked: list[Job]) -> None:
+        """Take LEASED jobs of one queue, which nobody will look for again, out of the indexes."""
+        leases = acked[0].queue.leases
+        until_ms = acked[0].due_ms
+        timed: list[int] = []
+        for job in acked:
+            del leases[job.receipt]
+            if job.due_ms != until_ms:
+                self.timers.remove_all(until_ms, timed)
+                until_ms, timed = job.due_ms, []
+            timed.append(job.number)
+        self.timers.remove_all(until_ms, timed)
 
     def _job_removed(self, record: JobRemoved) -> None:
         queue = self.queues.get(record.queue)
@@ -568,16 +562,19 @@ class State:
                 del answers[key]
 
 
-_SINGLY: dict[type[Record], Callable[[State, Any], None]] = {
+_APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     EpochStarted: State._epoch_started,
     QueueMade: State._queue_made,
     QueueSet: State._queue_set,
     QueueRenamed: State._queue_renamed,
     QueuePurged: State._queue_purged,
     QueueDropped: State._queue_dropped,
+    JobsPushed: State._jobs_pushed,
     JobRestored: State._job_restored,
     JobReturned: State._job_returned,
+    JobsLeased: State._jobs_leased,
     JobTouched: State._job_touched,
+    JobsAcked: State._jobs_acked,
     JobReleased: State._job_released,
     JobDue: State._job_due,
     JobDied: State._job_died,
@@ -587,20 +584,4 @@ _SINGLY: dict[type[Record], Callable[[State, Any], None]] = {
     ScheduleFired: State._schedule_fired,
     ScheduleRemoved: State._schedule_removed,
     AnswerKept: State._answer_kept,
-}
-
-
-def _one_by_one(apply: Callable[[State, Any], None]) -> Callable[[State, Sequence[Any]], None]:
-    def apply_each(state: State, records: Sequence[Any]) -> None:
-        for record in records:
-            apply(state, record)
-
-    return apply_each
-
-
-_APPLY: dict[type[Record], Callable[[State, Any], None]] = {
-    JobPushed: State._jobs_pushed,
-    JobLeased: State._jobs_leased,
-    JobAcked: State._jobs_acked,
-    **{kind: _one_by_one(apply) for kind, apply in _SINGLY.items()},
 }

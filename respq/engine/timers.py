@@ -8,6 +8,7 @@ would stay in it until their time, millions under load.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -51,8 +52,13 @@ class Timers(Generic[T]):
 
     def remove(self, due_ms: int, number: int) -> None:
         """Forget the object ``number``, which was to be due at ``due_ms``."""
+        self.remove_all(due_ms, (number,))
+
+    def remove_all(self, due_ms: int, numbers: Sequence[int]) -> None:
+        """Forget several objects that were to be due at ``due_ms``."""
         slot = self._slots[due_ms]
-        del slot[number]
+        for number in numbers:
+            del slot[number]
         if not slot:
             del self._slots[due_ms]
             if due_ms == self.first_ms:

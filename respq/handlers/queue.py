@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import islice
 
 from respq.broker.call import Call, Wait
-from respq.broker.command import CommandTable, Flags, Requests
+from respq.broker.command import CommandTable, Flags, RunAnswer
 from respq.engine.core import shown
+from respq.engine.engine import Engine
 from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL
 from respq.engine.jobs.inspect import delivery_facts, job_facts
 from respq.engine.jobs.job import Job
@@ -32,6 +33,7 @@ from respq.handlers.arguments import (
     WithDue,
     WithMeta,
 )
+from respq.resp.encoder import encode, encode_bulks, encode_triples
 from respq.resp.replies import NULL_ARRAY, Reply
 
 TABLE = CommandTable()
@@ -47,8 +49,8 @@ def qpush(call: Call, queue: Key, payload: Bulk, *, terms: PushOptions = None) -
     if len(payload) > call.broker.settings.payload_bytes_max:
         raise _too_big(call, payload)
     if terms is None:
-        return call.engine.push(call.now_ms, call.session.db, queue, payload)
-    return call.engine.push_many(call.now_ms, call.session.db, queue, (payload,), terms)[0]
+        return call.engine.push(call.now_ms, call.session.db, queue, [payload])[0]
+    return call.engine.push_many(call.now_ms, call.session.db, queue, [payload], terms)[0]
 
 
 @TABLE.command("QMPUSH", group="queue", since="0.1.0", flags=_GROW)
@@ -63,7 +65,7 @@ def qmpush(
     for each in payload:
         if len(each) > call.broker.settings.payload_bytes_max:
             raise _too_big(call, each)
-    ids = call.engine.push_many(call.now_ms, call.db, queue, payload, terms or PushTerms())
+    ids = call.engine.push_many(call.now_ms, call.db, queue, list(payload), terms or PushTerms())
     return list(ids)
 
 
@@ -80,13 +82,6 @@ def qpop(
     withmeta: WithMeta = False,
 ) -> Reply | Wait:
     """Lease the most urgent ready jobs of a queue, or wait for one."""
-    if count is None and not noack:
-        session = call.session
-        job = call.engine.lease_first(call.now_ms, session.db, queue, lease_ms, consumer)
-        if job is not None:
-            session.pops.append((job, job.fence))
-            return _delivery(job, noack, withmeta)
-        return NULL_ARRAY if block_ms is None else Wait((queue,), block_ms, NULL_ARRAY)
     jobs = _pop(call, queue, count or 1, lease_ms, consumer, noack)
     if not jobs:
         nothing: Reply = NULL_ARRAY if count is None else []
@@ -123,34 +118,36 @@ def qack(call: Call, queue: Key, *receipt: AnyReceipt) -> Reply:
     return sum(call.engine.ack(call.now_ms, call.session.db, queue, receipt))
 
 
-# Pipelines are runs of one command on one queue: taken together they cost a third.
+# Pipelines, and clients that ask at the same time, are runs: taken together they cost a third.
 
 
 @TABLE.run("QPUSH")
-def qpush_run(call: Call, queue: bytes, requests: Requests) -> list[Reply]:
-    """Put the job of each request into the queue."""
-    payloads = [request[2] for request in requests]
-    limit = call.broker.settings.payload_bytes_max
-    for payload in payloads:
-        if len(payload) > limit:
-            raise _too_big(call, payload)
-    return list(call.engine.push_run(call.now_ms, call.session.db, queue, payloads))
+def qpush_run(
+    engine: Engine, now_ms: int, db: int, queue: bytes, payloads: list[bytes]
+) -> RunAnswer:
+    """Put each payload into the queue."""
+    return encode_bulks(engine.push(now_ms, db, queue, payloads)), []
 
 
 @TABLE.run("QPOP")
-def qpop_run(call: Call, queue: bytes, requests: Requests) -> list[Reply]:
-    """Lease a job for each request as far as they last."""
-    jobs = call.engine.lease(call.now_ms, call.session.db, queue, count=len(requests))
-    call.session.pops += [(job, job.fence) for job in jobs]
-    replies: list[Reply] = [_plain_delivery(job) for job in jobs]
-    return replies + [NULL_ARRAY] * (len(requests) - len(jobs))
+def qpop_run(
+    engine: Engine, now_ms: int, db: int, queue: bytes, requests: list[bytes]
+) -> RunAnswer:
+    """Lease a job for each request, as far as they last."""
+    jobs = engine.lease(now_ms, db, queue, count=len(requests))
+    return encode_triples(map(_plain_delivery, jobs)), [(job, job.fence) for job in jobs]
 
 
 @TABLE.run("QACK")
-def qack_run(call: Call, queue: bytes, requests: Requests) -> list[Reply]:
-    """Finish the delivery of each request."""
-    receipts = [request[2] for request in requests]
-    return list(map(int, call.engine.ack(call.now_ms, call.session.db, queue, receipts)))
+def qack_run(
+    engine: Engine, now_ms: int, db: int, queue: bytes, receipts: list[bytes]
+) -> RunAnswer:
+    """Finish the delivery of each receipt."""
+    good = engine.ack(now_ms, db, queue, receipts)
+    return [_ACKED if each else _NOT_ACKED for each in good], []
+
+
+_ACKED, _NOT_ACKED = encode(1, 2), encode(0, 2)
 
 
 @TABLE.command("QNACK", group="queue", since="0.1.0", flags=_FINISH)
@@ -232,7 +229,7 @@ def _delivery(job: Job, noack: bool, withmeta: bool) -> Reply:
     return reply
 
 
-def _plain_delivery(job: Job) -> Reply:
+def _plain_delivery(job: Job) -> tuple[bytes, bytes, bytes]:
     receipt = job.receipt
     return (receipt[receipt.index(b":") + 1 :], receipt, job.payload)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
 
 from respq.engine.codec import UnreadableRecord, decode_records
 from respq.engine.state import State
@@ -42,7 +41,7 @@ def replay(
         StartRefused: if a newer respq wrote it.
     """
     replayed = progress or Replayed()
-    apply_run = state.apply_run
+    apply = state.apply
     for header, body, checksum in read_batches(journal, report):
         try:
             records = decode_records(body)
@@ -50,8 +49,8 @@ def replay(
             raise JournalBroken(
                 header.position, f"it holds a record that this respq cannot read ({error})"
             ) from error
-        for _, run in groupby(records, type):
-            apply_run(list(run))
+        for record in records:
+            apply(record)
         state.next_number = header.next_number
         state.next_fence = header.next_fence
         replayed.next_position = header.position + 1

@@ -7,7 +7,7 @@ quarter of the time of formatting it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -35,10 +35,18 @@ def encode(reply: Reply, protocol: int) -> bytes:
     return (_RESP3 if protocol == 3 else _RESP2)[reply.__class__](reply)
 
 
-def encode_all(replies: Iterable[Reply], protocol: int) -> list[bytes]:
-    """Return the bytes of each of several replies."""
-    writers = _RESP3 if protocol == 3 else _RESP2
-    return [writers[reply.__class__](reply) for reply in replies]
+def encode_bulks(values: Sequence[bytes]) -> list[bytes]:
+    """Return the bytes of each of several bulk strings, the same in both protocols."""
+    sizes = set(map(len, values))
+    if len(sizes) > 1:
+        return list(map(_write_bulk, values))
+    shape = b"$%d\r\n%%b\r\n" % sizes.pop()
+    return [shape % value for value in values]
+
+
+def encode_triples(triples: Iterable[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+    """Return the bytes of each of several arrays of three bulk strings, as a popped job is."""
+    return list(map(_write_bulks, triples))
 
 
 class _Writers(dict[type, Callable[[Any], bytes]]):

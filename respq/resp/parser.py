@@ -1,9 +1,10 @@
 """Bytes to requests, one `Parser` per connection, with every limit of the wire.
 
-Three readers give the same answer for the same bytes; each leaves what it does not know
+Four readers give the same answer for the same bytes; each leaves what it does not know
 to the next:
 
-    feed ──► pipeline.py   hiredis: many short requests, complete, at once
+    feed ──► run.py        many requests that differ in their last argument only
+         ├─► pipeline.py   hiredis: many short requests, complete, at once
          ├─► short.py      one short request, complete
          └─► `_advance`    everything, exactly: a token at a time
 
@@ -37,12 +38,16 @@ from respq.resp.pipeline import (
     read_requests,
     slice_before,
 )
+from respq.resp.run import Run, read_run
 from respq.resp.short import SIZES, read_short
 
-Requests = list[list[bytes] | RespqError]
+Arrived = list[list[bytes] | Run | RespqError]
+"""What is made of a read: requests, runs of them, and errors where one was refused."""
 
 _PIPELINE_BYTES_MIN = 1024
 """Below it the fixed cost of hiredis is more than it saves."""
+_RUN_MIN = 8
+"""It takes a search of a whole slice to find that a run is short."""
 _WIDE_ARGUMENTS_MIN = 100
 """hiredis is not shown the header of an array as long as this, only its elements."""
 
@@ -113,7 +118,7 @@ class Parser:
         """
         return bool(self._held)
 
-    def feed(self, data: bytes) -> Requests:
+    def feed(self, data: bytes) -> Arrived:
         """Return the requests that ``data`` completes, in order.
 
         A request with an argument over ``bulk_bytes_max`` is a `TooBig` in its place. Bytes
@@ -125,7 +130,7 @@ class Parser:
             short = read_short(data, 0, self._slice_bytes)
             if short is not None and short[1] == len(data):
                 return [short[0]]
-        requests: Requests = []
+        requests: Arrived = []
         if self.failed:
             return requests
         if self._held:
@@ -143,27 +148,36 @@ class Parser:
             self._fail(fault, requests)
         return requests
 
-    def _fail(self, fault: ProtocolFault, requests: Requests) -> None:
+    def _fail(self, fault: ProtocolFault, requests: Arrived) -> None:
         self.failed = True
         self._forget()
         # Its traceback holds the frames that hold it, and the bytes: a cycle of any size.
         requests.append(fault.with_traceback(None))
 
-    def _parse(self, data: bytes, requests: Requests) -> None:
-        position = 0
+    def _parse(self, data: bytes, requests: Arrived) -> None:
+        position = no_run_before = 0
         while position < len(data):
             if (
                 len(data) - position >= _PIPELINE_BYTES_MIN
                 and data[position] == _STAR
                 and not self._missing
                 and self.authenticated
-                and is_dense(data, position)
             ):
-                position = self._take_pipeline(data, position, requests)
-            else:
-                position = self._take_one(data, position, requests)
+                if position >= no_run_before:
+                    run, stop = read_run(data, position, self._slice_bytes)
+                    if len(run) < _RUN_MIN:
+                        # What is hardly worth its cost is not done again for each request.
+                        no_run_before = stop + _PIPELINE_BYTES_MIN
+                    if run:
+                        requests.append(run)
+                        position = stop
+                        continue
+                if is_dense(data, position):
+                    position = self._take_pipeline(data, position, requests)
+                    continue
+            position = self._take_one(data, position, requests)
 
-    def _take_pipeline(self, data: bytes, position: int, requests: Requests) -> int:
+    def _take_pipeline(self, data: bytes, position: int, requests: Arrived) -> int:
         piece = slice_before(b"*", data, position, position + self._slice_bytes)
         whole = read_requests(piece) if piece else None
         if whole is not None:
@@ -176,7 +190,7 @@ class Parser:
             position = self._take_one(data, position, requests)
         return position
 
-    def _take_one(self, data: bytes, position: int, requests: Requests) -> int:
+    def _take_one(self, data: bytes, position: int, requests: Arrived) -> int:
         if not self._missing:
             short = read_short(data, position, self._slice_bytes)
             if short is not None:
@@ -184,7 +198,7 @@ class Parser:
                 return short[1]
         return self._advance(data, position, requests)
 
-    def _advance(self, data: bytes, position: int, requests: Requests) -> int:
+    def _advance(self, data: bytes, position: int, requests: Arrived) -> int:
         """Read exactly, until a request is complete or the bytes are at their end."""
         if not self._missing:
             if data[position] != _STAR:
@@ -203,7 +217,7 @@ class Parser:
                 self._arguments = []
         return position
 
-    def _take_inline(self, data: bytes, position: int, requests: Requests) -> int:
+    def _take_inline(self, data: bytes, position: int, requests: Arrived) -> int:
         stop = data.find(b"\n", position) + 1
         if not stop:
             return self._keep_line(data, position)

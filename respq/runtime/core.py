@@ -1,6 +1,6 @@
 """The core of the server: executes what has arrived, commits it, then lets replies go.
 
-    requests ─► broker ─► records ─► the open batch        replies ─► held with it
+    arrived ─► broker ─► records ─► the open batch         replies ─► held with it
                                           │ end of the turn
                                           ▼
                               the batch in flight ── committed ──► its replies leave
@@ -9,6 +9,11 @@ A reply waits for the newest batch that its execution could have seen: the open 
 holds records, else the one in flight; reads too, since what they read may not be durable
 yet. With neither it leaves at once. One commit is in flight at a time; what arrives
 meanwhile forms the next batch, which is started before the replies of the last are written.
+
+A turn is one round of the event loop: it ends when every socket that was ready has been
+read. Only then is executed what arrived. Those clients asked at the same time, so they may
+be served in any order; of clients with one request each, those who want the same of the same
+queue are served together (`Broker.execute_together`).
 
 A commit that fails is the end: memory is ahead of the disk and cannot go back. Held
 replies are dropped and the process stops; a restart replays the journal.
@@ -21,10 +26,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
-from respq.broker.broker import Broker
-from respq.broker.session import Pop
+from respq.broker.broker import Broker, RunKey
+from respq.broker.session import Pop, Session
 from respq.config import Settings
 from respq.engine.timers import NEVER_MS
+from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
@@ -38,7 +44,13 @@ _SYNC_RETRY_S = 0.01
 class Client(Protocol):
     """A connection as the core sees it."""
 
+    session: Session
+    has_arrived: bool
+    """Some of its requests are to be executed at the end of this turn."""
     held_count: int
+
+    def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
+        """Execute requests of ``size`` bytes, and hold their replies."""
 
     def release(self, data: bytes, pops: list[Pop]) -> None:
         """Send a reply whose time has come; undo its pops if the transport is closed."""
@@ -54,6 +66,8 @@ class Client(Protocol):
 
 
 Held = tuple[Client, bytes, list[Pop]]
+Arrival = tuple[Client, Arrived, int]
+"""Who asks for what, and how many bytes it was."""
 
 
 class Core:
@@ -83,6 +97,7 @@ class Core:
         self.uncommitted_bytes = 0
         """Received since the open batch began, an upper bound of its size."""
         self._fail = fail
+        self._arrivals: list[Arrival] = []
         self._open: list[Held] = []
         self._flight: list[Held] = []
         self._in_flight = False
@@ -114,8 +129,60 @@ class Core:
             self._is_behind = broker.tick(now_ms)
         return now_ms
 
+    def arrive(self, client: Client, requests: Arrived, size: int) -> None:
+        """Have requests of ``size`` bytes executed at the end of this turn.
+
+        Until then it lets no more arrive: ``has_arrived`` tells it.
+        """
+        client.has_arrived = True
+        self._arrivals.append((client, requests, size))
+        if not self._turn_is_open:
+            self.begin_turn()
+
+    def _execute_arrivals(self) -> None:
+        """Execute what arrived in this turn."""
+        arrivals, self._arrivals = self._arrivals, []
+        run_key = self.broker.run_key
+        alike: dict[RunKey, list[Arrival]] = {}
+        for arrival in arrivals:
+            client, requests, size = arrival
+            if client.session.closing:
+                continue  # Somebody has killed it in this turn.
+            if len(requests) == 1:
+                key = run_key(client.session, requests[0])
+                if key is not None:
+                    alike.setdefault(key, []).append(arrival)
+                    continue
+            client.take_turn(requests, size, self._now_ms)
+        for key, members in alike.items():
+            self._execute_alike(key, members)
+
+    def _execute_alike(self, key: RunKey, members: list[Arrival]) -> None:
+        """Execute one request each of several clients, who want the same of the same queue."""
+        name, db, queue = key
+        lasts: list[bytes] = [requests[0][-1] for _, requests, _ in members]  # type: ignore[index]
+        began_s = self.traffic.begin()
+        replies, pops = self.broker.execute_together(name, db, queue, lasts, self._now_ms)
+        self.traffic.end(name, len(replies), began_s)
+        command = self.broker.runs[name]
+        place = 0
+        for (client, _, size), reply in zip(members, replies, strict=False):
+            client.has_arrived = False
+            client.session.command = command
+            self.hold(client, reply, [pops[place]] if pops else [], stateless=False)
+            self.received(client, size)
+            place += 1
+        for client, requests, size in members[place:]:
+            client.take_turn(requests, size, self._now_ms)
+
     def _end_turn(self) -> None:
-        """Commit what the turn emitted, and see to it that the next one comes in time."""
+        """Execute what arrived, commit it, and see to it that the next turn comes in time."""
+        if self._arrivals:
+            try:
+                self._execute_arrivals()
+            except Exception as error:
+                self._failed(error)
+                return
         self._turn_is_open = False
         broker = self.broker
         if broker.outbox or broker.closing:

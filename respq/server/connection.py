@@ -1,9 +1,10 @@
 """One client's socket: bytes to requests, replies to bytes, and when to stop reading.
 
-A read is executed as one turn: all its requests run, their replies are joined, and one
-write sends them when the core lets them go.
+What a read brings is executed in one turn of the core: all its requests run, their replies
+are joined, and one write sends them when the core lets them go.
 
-    socket ─► unread ─► parser ─► backlog ─► turn ─► held by the core ─► transport
+    socket ─► parser ─► arrival ─► turn ─► held by the core ─► transport
+         └─► unread ─► parser ─► backlog ─┘
 
 What is beyond the limits of a turn waits in the backlog, and the socket is not read while
 there is one. Behind a blocked command it is read on, because that is the only way to learn that
@@ -14,23 +15,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from respq.broker.broker import Arrived
 from respq.broker.session import Pop
 from respq.config import KIB, TURN_COMMANDS_MAX, TURNS_HELD_MAX
 from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
-from respq.resp.parser import Parser
+from respq.resp.parser import Arrived, Parser
 from respq.resp.replies import Reply
+from respq.resp.run import Run
 
 if TYPE_CHECKING:
     from respq.server.app import Server
 
-SAMPLE_EVERY = 32
-"""One read of a socket for so many commands is timed: for each command it would cost 86 ns."""
 _PIECE_BYTES = 256 * KIB
 """Unread bytes are parsed in pieces of what one read brings."""
 
@@ -42,9 +41,10 @@ class Connection(asyncio.Protocol):
         self.server = server
         self.core = server.core
         self.broker = server.broker
+        self.has_arrived = False
         self.held_count = 0
         self._unread = bytearray()
-        self._backlog: deque[list[bytes] | RespqError] = deque()
+        self._backlog: deque[list[bytes] | Run | RespqError] = deque()
         self._was_heard = True
         self._silent_since_s = 0.0
         self._unsent_bytes = 0
@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
         if self.session.waiter is not None:
             self._give_up_waiting()
             return True
-        return bool(self.held_count or self._backlog or self._unread)
+        return bool(self.held_count or self._has_more())
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its replies."""
@@ -100,10 +100,17 @@ class Connection(asyncio.Protocol):
         self._resume_soon()
 
     def data_received(self, data: bytes) -> None:
-        """Execute what has arrived."""
+        """Have executed what has arrived, or keep it until its turn comes."""
         self._was_heard = True
-        if self._backlog or self._unread or self.session.waiter is not None:
+        if (
+            self.has_arrived
+            or self._is_resuming
+            or self._backlog
+            or self._unread
+            or self.session.waiter is not None
+        ):
             self._unread += data
+            self._resume_soon()
             if len(self._unread) > self._unread_bytes_max and self.session.waiter is not None:
                 self._end_waiting(
                     f"there are over {self._unread_bytes_max} bytes behind a command that blocks"
@@ -112,7 +119,7 @@ class Connection(asyncio.Protocol):
             return
         requests = self.parser.feed(data)
         if requests:
-            self._turn(requests, len(data))
+            self.core.arrive(self, requests, len(data))
 
     # What the core calls.
 
@@ -131,7 +138,7 @@ class Connection(asyncio.Protocol):
         transport.write(data)
         if self.held_count:
             return
-        if self.session.closing or (self._is_at_end and not self._backlog and not self._unread):
+        if self.session.closing or (self._is_at_end and not self._has_more()):
             transport.close()
         elif self._is_paused:
             self._look_at_reading()
@@ -161,8 +168,9 @@ class Connection(asyncio.Protocol):
 
     def buffered(self) -> tuple[int, int]:
         """Return the bytes of requests that wait to be run, and of replies not yet sent."""
-        waiting = sum(sum(map(len, each)) for each in self._backlog if isinstance(each, list))
-        return waiting + len(self._unread), self.transport.get_write_buffer_size()
+        return _size_bytes(self._backlog) + len(
+            self._unread
+        ), self.transport.get_write_buffer_size()
 
     def end_if_silent(self, now_s: float, timeout_s: float) -> None:
         """Close at once if nothing came, and nothing that was sent was read, for too long."""
@@ -178,18 +186,25 @@ class Connection(asyncio.Protocol):
 
     # Turns.
 
-    def _turn(self, requests: Arrived, size: int) -> None:
-        core = self.core
+    def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
+        """Execute requests of ``size`` bytes, and hold what is to be said."""
+        self._take_end_of_wait()
+        self.has_arrived = False
+        if len(requests) > 1:
+            self._backlog.extend(requests)
+            requests = self._share_of_backlog()
+        self._execute_share(requests, size, now_ms)
+
+    def _take_end_of_wait(self) -> None:
+        """Have the reply of a wait that is over stand before what came behind it."""
+        if self.broker.outbox:
+            self.core.deliver()
+
+    def _execute_share(self, requests: Arrived, size: int, now_ms: int) -> None:
+        """Execute what is not too much for a turn; what must not happen stops the server."""
         try:
-            now_ms = core.begin_turn()
-            if self.broker.outbox:
-                # The end of our wait may be in it, and stands before what came behind it.
-                core.deliver()
-            if len(requests) > TURN_COMMANDS_MAX:
-                self._backlog.extend(requests[TURN_COMMANDS_MAX:])
-                del requests[TURN_COMMANDS_MAX:]
             self._execute(requests, now_ms)
-            core.received(self, size)
+            self.core.received(self, size)
         except Exception as error:
             self.server.fail(error)
             return
@@ -197,22 +212,30 @@ class Connection(asyncio.Protocol):
             self._look_at_reading()
             self._resume_soon()
 
+    def _share_of_backlog(self) -> Arrived:
+        """Take off the backlog what may be executed in one turn."""
+        requests: Arrived = []
+        count = 0
+        while self._backlog and count < TURN_COMMANDS_MAX:
+            request = self._backlog.popleft()
+            requests.append(request)
+            count += len(request) if isinstance(request, Run) else 1
+        return requests
+
     def _execute(self, requests: Arrived, now_ms: int) -> None:
         """Run requests until one blocks or ends the session; hold what is to be said."""
         session = self.session
-        traffic = self.core.traffic
-        traffic.commands_total += len(requests)
-        traffic.until_sample -= len(requests)
-        if traffic.until_sample <= 0:
-            traffic.until_sample = SAMPLE_EVERY
-            out, count = self._execute_timed(requests, now_ms)
-        else:
-            out, count = self.broker.execute_all(session, requests, now_ms)
-        if count < len(requests):
-            traffic.commands_total -= len(requests) - count
-            self._backlog.extendleft(reversed(requests[count:]))
-        if session.waiter is not None or session.closing:
-            if session.waiter is not None and self._is_at_end:
+        began_s = self.core.traffic.begin()
+        out, left = self.broker.execute_all(session, requests, now_ms)
+        if left:
+            self._backlog.extendleft(reversed(left))
+        command = session.command
+        waits = session.waiter is not None
+        self.core.traffic.end(
+            command.name.encode() if command is not None else b"", len(out) + waits, began_s
+        )
+        if waits or session.closing:
+            if waits and self._is_at_end:
                 self._give_up_waiting()
             self._look_at_reading()
         if not (session.authenticated and self.parser.authenticated):
@@ -223,22 +246,13 @@ class Connection(asyncio.Protocol):
             self.core.undo(session.take_pops())
         elif out:
             # Only one alone is worth asking: a PING is not to wait for somebody else's disk.
-            command = session.command
-            stateless = len(requests) == 1 and command is not None and command.stateless
+            alone = len(requests) == 1 and isinstance(requests[0], list)
+            stateless = alone and command is not None and command.stateless
             data = out[0] if len(out) == 1 else b"".join(out)
             pops = session.take_pops() if session.pops else []
             self.core.hold(self, data, pops, stateless=stateless)
         if self.broker.stop_wanted and not self.server.is_stopping:
             self.server.stop()
-
-    def _execute_timed(self, requests: Arrived, now_ms: int) -> tuple[list[bytes], int]:
-        """Run requests, and note how long they took, each its share."""
-        started = time.perf_counter()
-        out, count = self.broker.execute_all(self.session, requests, now_ms)
-        elapsed_s = time.perf_counter() - started
-        if self.session.command is not None:
-            self.core.traffic.durations.add(self.session.command.name, elapsed_s / count)
-        return out, count
 
     def _give_up_waiting(self) -> None:
         """Have a client that closed its side wait no more: nobody would take the job."""
@@ -276,18 +290,20 @@ class Connection(asyncio.Protocol):
         if self._must_wait() or self.session.waiter is not None or self.transport.is_closing():
             self._look_at_reading()  # What is paused is resumed when the reason is gone.
             return
+        self._take_end_of_wait()
         while not self._backlog and (self._unread or self.parser.held):
             piece = bytes(self._unread[:_PIECE_BYTES])
             del self._unread[:_PIECE_BYTES]
             self._backlog += self.parser.feed(piece)
-        requests: Arrived = []
-        while self._backlog and len(requests) < TURN_COMMANDS_MAX:
-            requests.append(self._backlog.popleft())
-        if requests:
-            size = sum(sum(map(len, each)) for each in requests if isinstance(each, list))
-            self._turn(requests, size)
+        if self._backlog:
+            requests = self._share_of_backlog()
+            self._execute_share(requests, _size_bytes(requests), self.core.begin_turn())
         self._look_at_reading()
         self._resume_soon()
+
+    def _has_more(self) -> bool:
+        """Tell whether something that was received is still to be executed."""
+        return bool(self.has_arrived or self._backlog or self._unread)
 
     def _must_wait(self) -> bool:
         """Tell whether nothing more can be executed now, or at all."""
@@ -310,6 +326,15 @@ class Connection(asyncio.Protocol):
             transport.pause_reading()
         else:
             transport.resume_reading()
+
+
+def _size_bytes(requests: Iterable[list[bytes] | Run | RespqError]) -> int:
+    """Return how many bytes there are in requests."""
+    return sum(
+        each.size_bytes if isinstance(each, Run) else sum(map(len, each))
+        for each in requests
+        if not isinstance(each, RespqError)
+    )
 
 
 def _address(transport: asyncio.Transport, which: str) -> str:

@@ -41,7 +41,7 @@ def test_a_transaction_is_one_in_the_journal(harness: Harness) -> None:
 
     harness.say("EXEC")
 
-    assert committed(harness) == [["JobAcked", "QueueMade", "JobPushed", "JobPushed"]]
+    assert committed(harness) == [["JobsAcked", "QueueMade", "JobsPushed", "JobsPushed"]]
 
 
 def test_a_transaction_of_one_record_needs_no_mark(harness: Harness) -> None:
@@ -50,7 +50,7 @@ def test_a_transaction_of_one_record_needs_no_mark(harness: Harness) -> None:
 
     harness.say("EXEC")
 
-    assert committed(harness) == [["JobPushed"]]
+    assert committed(harness) == [["JobsPushed"]]
 
 
 def test_who_is_served_by_a_transaction_is_not_part_of_it(harness: Harness) -> None:
@@ -61,13 +61,13 @@ def test_who_is_served_by_a_transaction_is_not_part_of_it(harness: Harness) -> N
 
     harness.say("EXEC")
 
-    assert committed(harness) == [["JobPushed", "JobPushed"], ["JobLeased"]]
+    assert committed(harness) == [["JobsPushed", "JobsPushed"], ["JobsLeased"]]
 
 
 def test_several_records_of_one_command_are_one_transaction(harness: Harness) -> None:
     harness.say("QMPUSH q 2 a b IDMP me 1")
 
-    assert committed(harness) == [["QueueMade", "JobPushed", "JobPushed", "AnswerKept"]]
+    assert committed(harness) == [["QueueMade", "JobsPushed", "AnswerKept"]]
 
 
 def test_a_pipeline_is_no_transaction(harness: Harness) -> None:
@@ -75,7 +75,7 @@ def test_a_pipeline_is_no_transaction(harness: Harness) -> None:
 
     harness.default.pipeline("QPUSH q a", "QPUSH q b", "QPOP q", "QPOP q")
 
-    assert committed(harness) == [["JobPushed"], ["JobPushed"], ["JobLeased"], ["JobLeased"]]
+    assert committed(harness) == [["JobsPushed"], ["JobsLeased"]]
 
 
 def test_a_discarded_transaction_leaves_nothing(harness: Harness) -> None:

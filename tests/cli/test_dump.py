@@ -8,7 +8,7 @@ from respq.cli.dump import UnreadableBatch, dump
 from respq.engine.batch import BatchHeader, encode_batch
 from respq.engine.codec import encode_records
 from respq.engine.jobs.retry import DEFAULT_BACKOFF
-from respq.engine.records import JobAcked, JobOptions, JobPushed, QueueMade, QueueSettings, Record
+from respq.engine.records import JobOptions, JobsAcked, JobsPushed, QueueMade, QueueSettings, Record
 
 NOW_MS = 1_795_341_960_123  # 2026-11-22T10:06:00.123Z
 
@@ -26,11 +26,11 @@ def header(position: int = 12, records: int = 1, now_ms: int = NOW_MS) -> BatchH
     )
 
 
-def pushed(payload: bytes, options: JobOptions | None = None) -> JobPushed:
-    return JobPushed(
+def pushed(payload: bytes, options: JobOptions | None = None) -> JobsPushed:
+    return JobsPushed(
         queue=7,
-        number=8,
-        payload=payload,
+        first=8,
+        payloads=[payload],
         priority=-5,
         pushed_ms=NOW_MS,
         due_ms=0,
@@ -44,11 +44,11 @@ def lines(*records: Record, as_json: bool = False) -> list[str]:
 
 
 def test_a_batch_is_a_line_and_each_of_its_records_another() -> None:
-    assert lines(pushed(b"hello"), JobAcked(queue=7, number=5)) == [
+    assert lines(pushed(b"hello"), JobsAcked(queue=7, numbers=[5])) == [
         "batch 12  2026-11-22T10:06:00.123Z  epoch 3  next number 8  fence 9  order 7  records 2",
-        f'  JobPushed  queue 7  number 8  payload "hello"  priority -5  pushed_ms {NOW_MS}  '
+        f'  JobsPushed  queue 7  first 8  payloads ["hello"]  priority -5  pushed_ms {NOW_MS}  '
         "due_ms 0  options -",
-        "  JobAcked  queue 7  number 5",
+        "  JobsAcked  queue 7  numbers [5]",
     ]
 
 
@@ -67,14 +67,14 @@ def test_a_batch_is_a_line_and_each_of_its_records_another() -> None:
 def test_bytes_are_shown_so_that_no_two_look_alike_nor_move_the_cursor(
     payload: bytes, shown: str
 ) -> None:
-    assert f"payload {shown}  priority" in lines(pushed(payload))[1]
+    assert f"payloads [{shown}]  priority" in lines(pushed(payload))[1]
 
 
 def test_a_long_payload_is_cut_for_people_and_whole_in_json() -> None:
     payload = b"x" * 100_000
 
-    assert 'payload "' + "x" * 256 + '"... 100000 bytes  priority' in lines(pushed(payload))[1]
-    assert json.loads(lines(pushed(payload), as_json=True)[1])["payload"] == "x" * 100_000
+    assert 'payloads ["' + "x" * 256 + '"... 100000 bytes]  priority' in lines(pushed(payload))[1]
+    assert json.loads(lines(pushed(payload), as_json=True)[1])["payloads"] == ["x" * 100_000]
 
 
 def test_what_a_record_holds_is_shown_too() -> None:
@@ -105,8 +105,8 @@ def test_json_has_one_object_a_line() -> None:
 
     assert batch["position"] == 12
     assert batch["now_ms"] == NOW_MS
-    assert (first["position"], first["record"], first["payload"]) == (12, "JobPushed", "a")
-    assert second["payload"] == {"base64": "/w=="}
+    assert (first["position"], first["record"], first["payloads"]) == (12, "JobsPushed", ["a"])
+    assert second["payloads"] == [{"base64": "/w=="}]
     assert second["options"]["backoff"]["base_ms"] == 1_000
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from respq.cli.main import main
 from respq.engine.batch import BatchHeader, encode_batch
 from respq.engine.codec import encode_records
-from respq.engine.records import EpochStarted, JobAcked, Record
+from respq.engine.records import EpochStarted, JobsAcked, Record
 from respq.journal.disk import DiskJournal
 
 
@@ -28,7 +28,10 @@ def data_dir(tmp_path: Path) -> Path:
         for position in (1, 2, 3):
             records: list[Record] = [EpochStarted(1, 0, "0.1.0")]
             if position > 1:
-                records = [JobAcked(queue=1, number=position * 10), JobAcked(queue=1, number=7)]
+                records = [
+                    JobsAcked(queue=1, numbers=[position * 10]),
+                    JobsAcked(queue=1, numbers=[7]),
+                ]
             header = BatchHeader(1, position, 1, 1_000, 8, 9, 7, len(records))
             blob, checksum = encode_batch(header, encode_records(records, []), checksum)
             journal.append(position, blob, checksum)
@@ -104,7 +107,10 @@ class TestDump:
             "batch 3",
         ]
         assert lines[1] == "  EpochStarted  epoch 1  started_ms 0  respq_version 0.1.0"
-        assert lines[-2:] == ["  JobAcked  queue 1  number 30", "  JobAcked  queue 1  number 7"]
+        assert lines[-2:] == [
+            "  JobsAcked  queue 1  numbers [30]",
+            "  JobsAcked  queue 1  numbers [7]",
+        ]
         assert contents(data_dir) == before
 
     def test_a_dump_can_begin_at_a_position_and_be_json(self, data_dir: Path) -> None:
@@ -112,7 +118,7 @@ class TestDump:
 
         batch, record, _ = map(json.loads, result.output.splitlines())
         assert (batch["position"], batch["record_count"]) == (3, 2)
-        assert record == {"position": 3, "record": "JobAcked", "queue": 1, "number": 30}
+        assert record == {"position": 3, "record": "JobsAcked", "queue": 1, "numbers": [30]}
 
     def test_a_dump_shows_what_comes_before_damage_and_then_says_where_it_is(
         self, data_dir: Path

@@ -211,7 +211,7 @@ def test_a_queue_made_anew_knows_nothing_of_the_dropped_one(harness: Harness) ->
 def test_jobs_that_are_gone_are_freed_in_slices_soon_after(command: str) -> None:
     harness = Harness()
     for _ in range(5_000):
-        harness.engine.push(harness.now_ms, 0, b"q", b"x")
+        harness.engine.push(harness.now_ms, 0, b"q", [b"x"])
     harness.say(command)
     assert sum(map(len, harness.engine.state.graveyard)) == 5_000
     assert harness.broker.next_deadline_ms() <= harness.now_ms
@@ -229,7 +229,7 @@ def test_timers_go_on_while_the_dead_are_freed() -> None:
     harness = Harness()
     for number in range(4_000):
         terms = PushTerms(delay_ms=number % 50 + 1)
-        harness.engine.push_many(harness.now_ms, 0, b"gone", (b"x",), terms)
+        harness.engine.push_many(harness.now_ms, 0, b"gone", [b"x"], terms)
     job_id = harness.say("QPUSH q x DELAY 50")
     harness.say("QUEUE DROP gone")
 

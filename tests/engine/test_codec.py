@@ -16,7 +16,7 @@ from respq.engine.codec import (
     encode_records,
     transactions,
 )
-from respq.engine.records import AnyRecord, JobAcked, JobTouched, Record
+from respq.engine.records import AnyRecord, JobsAcked, JobTouched, Record
 from respq.engine.state import _APPLY
 
 KINDS: tuple[type[Record], ...] = get_args(AnyRecord)
@@ -61,7 +61,7 @@ def test_transactions_come_back_as_they_were(lengths: list[int]) -> None:
     for length in lengths:
         if length > 1:
             sizes += (len(records), length)
-        records += [JobAcked(1, len(records) + each) for each in range(length)]
+        records += [JobsAcked(1, [len(records) + each]) for each in range(length)]
 
     body = encode_records(records, sizes)
 
@@ -79,7 +79,7 @@ def test_bytes_that_are_no_body_raise_nothing_but_the_refusal(garbage: bytes) ->
 
 @given(st.data())
 def test_a_body_cut_short_is_refused(data: st.DataObject) -> None:
-    body = encode_records([JobTouched(1, 2, 1 << 40), JobAcked(1, 2)], [0, 2])
+    body = encode_records([JobTouched(1, 2, 1 << 40), JobsAcked(1, [2])], [0, 2])
     cut = data.draw(st.integers(0, len(body) - 1))
 
     with pytest.raises(UnreadableRecord):

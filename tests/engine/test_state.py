@@ -26,16 +26,16 @@ from respq.engine.records import (
     AnswerKept,
     AnyRecord,
     EpochStarted,
-    JobAcked,
     JobDied,
     JobDue,
-    JobLeased,
     JobOptions,
-    JobPushed,
     JobReleased,
     JobRemoved,
     JobRestored,
     JobReturned,
+    JobsAcked,
+    JobsLeased,
+    JobsPushed,
     JobTouched,
     JobUndone,
     QueueDropped,
@@ -55,9 +55,9 @@ from tests.harness import START_MS, Harness, image
 T = START_MS
 OPTIONS = JobOptions(id=b"mine", attempts=9, expires_ms=T + 90_000)
 MADE = QueueMade(1, 0, b"q", T, False, QueueSettings())
-PUSHED = JobPushed(1, 2, b"a", 0, T, 0, None)
-DELAYED_PUSH = JobPushed(1, 3, b"b", 5, T, T + 50, OPTIONS)
-LEASED_NOW = JobLeased(1, 2, T + 100, 1, 1, T, b"me")
+PUSHED = JobsPushed(1, 2, [b"a"], 0, T, 0, None)
+DELAYED_PUSH = JobsPushed(1, 3, [b"b"], 5, T, T + 50, OPTIONS)
+LEASED_NOW = JobsLeased(1, [2], T + 100, 1, 1, T, b"me")
 DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
 SCHEDULE = ScheduleSet(
     *(4, 1, b"s", b"x", b"", b"", 10, 0, 0, 0, None, None, 1, 0, 0, T + 10, 0, False, T)
@@ -78,9 +78,9 @@ HISTORIES: dict[str, list[Record]] = {
     "delayed push": [MADE, DELAYED_PUSH],
     "restored ready": [MADE, PUSHED, RESTORED],
     "leased": [MADE, PUSHED, LEASED_NOW],
-    "leased again": [MADE, PUSHED, JobLeased(1, 2, T + 9, 1, 2, T, b"")],
+    "leased again": [MADE, PUSHED, JobsLeased(1, [2], T + 9, 1, 2, T, b"")],
     "touched": [MADE, PUSHED, LEASED_NOW, JobTouched(1, 2, T + 500)],
-    "acked": [MADE, PUSHED, LEASED_NOW, JobAcked(1, 2)],
+    "acked": [MADE, PUSHED, LEASED_NOW, JobsAcked(1, [2])],
     "released": [MADE, PUSHED, LEASED_NOW, JobReleased(1, 2, BY_NACK, 8, 0, T, 1, 0, b"e")],
     "backing off": [MADE, PUSHED, LEASED_NOW, JobReleased(1, 2, BY_NACK, 8, T + 5, T, 1, 0, b"")],
     "given back": [MADE, PUSHED, LEASED_NOW, JobReleased(1, 2, BY_SILENT, 8, 0, T, 0, 0, b"")],
@@ -157,7 +157,7 @@ def test_a_record_is_not_changed_by_what_comes_after_it(name: str) -> None:
 DELTAS = [
     LEASED_NOW,
     JobTouched(1, 2, T),
-    JobAcked(1, 2),
+    JobsAcked(1, [2]),
     JobReleased(1, 2, BY_NACK, 8, 0, T, 1, 0, b""),
     JobDue(1, 2, 8, T),
     DIED,
@@ -181,7 +181,7 @@ def test_a_change_of_an_absent_object_is_passed_over_and_remembered(
 
 @pytest.mark.parametrize("record", DELTAS[:8], ids=lambda record: type(record).__name__)
 def test_totals_are_counted_whether_or_not_the_job_is_there(record: Record) -> None:
-    leased = [] if isinstance(record, JobLeased | JobDue | JobRemoved) else [LEASED_NOW]
+    leased = [] if isinstance(record, JobsLeased | JobDue | JobRemoved) else [LEASED_NOW]
     with_job = replay([MADE, PUSHED, *leased, record]) if not isinstance(record, JobDue) else None
     without_job = replay([MADE, *leased, record])
 
@@ -210,7 +210,7 @@ def test_a_leased_job_that_was_restored_can_be_acked() -> None:
     state = replay([MADE, restored])
 
     assert list(state.queues[1].leases) == [b"3:%d-9" % T]
-    state.apply(JobAcked(1, 9))
+    state.apply(JobsAcked(1, [9]))
     check(state)
     assert len(state.queues[1]) == 0
 

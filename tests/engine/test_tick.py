@@ -51,7 +51,7 @@ def test_what_is_due_happens_in_slices(engine: Engine) -> None:
 
 
 def test_the_earliest_comes_first_over_all_kinds(engine: Engine) -> None:
-    engine.push(START_MS, 0, b"q", b"x")
+    engine.push(START_MS, 0, b"q", [b"x"])
     engine.lease(START_MS, 0, b"q", lease_ms=30)
     engine.push_many(START_MS, 0, b"q", [b"x"], PushTerms(delay_ms=20))
     engine.push_many(START_MS, 0, b"q", [b"x"], PushTerms(ttl_ms=10))

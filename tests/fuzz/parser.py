@@ -12,11 +12,13 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from respq.errors import ProtocolFault, RespqError, TooBig
 from respq.resp.inline import split_inline
-from respq.resp.parser import Parser
+from respq.resp.parser import Arrived, Parser
+from respq.resp.run import Run
 
 MIB = 1024 * 1024
 LINE_BYTES_MAX = 64 * 1024
@@ -154,11 +156,20 @@ def parse(stream: bytes, cuts: list[int], limits: Limits) -> list[Answer]:
         requests = parser.feed(stream[start:stop])
         while parser.held:
             requests += parser.feed(b"")
-        for request in requests:
+        for request in singly(requests):
             assert not answers or answers[-1][0] != "ProtocolFault", "something follows a fault"
             answers.append(answer_of(request))
         assert parser.failed == bool(answers and answers[-1][0] == "ProtocolFault")
     return answers
+
+
+def singly(arrived: Arrived) -> Iterator[list[bytes] | RespqError]:
+    """Yield each request, those of runs too."""
+    for each in arrived:
+        if isinstance(each, Run):
+            yield from each
+        else:
+            yield each
 
 
 def answer_of(request: list[bytes] | RespqError) -> Answer:

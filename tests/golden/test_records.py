@@ -15,16 +15,16 @@ from respq.engine.records import (
     AnswerKept,
     AnyRecord,
     EpochStarted,
-    JobAcked,
     JobDied,
     JobDue,
-    JobLeased,
     JobOptions,
-    JobPushed,
     JobReleased,
     JobRemoved,
     JobRestored,
     JobReturned,
+    JobsAcked,
+    JobsLeased,
+    JobsPushed,
     JobTouched,
     JobUndone,
     QueueDropped,
@@ -82,16 +82,16 @@ EXPECTED: dict[str, Record] = {
     "12-queue-renamed": QueueRenamed(2, b"post"),
     "13-queue-purged": QueuePurged(2, phase=-1, below=1 << 40, count=12),
     "14-queue-dropped": QueueDropped(2),
-    "20-job-pushed": JobPushed(2, 41, b"payload", 0, NOW_MS, 0, None),
-    "20-job-pushed-with-all": JobPushed(
-        2, 41, b"\x00\xff payload", b"high", NOW_MS, NOW_MS + 1_000, OPTIONS
+    "20-jobs-pushed": JobsPushed(2, 41, [b"payload"], 0, NOW_MS, 0, None),
+    "20-jobs-pushed-with-all": JobsPushed(
+        2, 41, [b"\x00\xff payload", b""], b"high", NOW_MS, NOW_MS + 1_000, OPTIONS
     ),
-    "20-job-pushed-least-priority": JobPushed(2, 41, b"", -(1 << 63), NOW_MS, 0, None),
-    "20-job-pushed-largest-priority": JobPushed(2, 41, b"", (1 << 64) - 1, NOW_MS, 0, None),
+    "20-jobs-pushed-least-priority": JobsPushed(2, 41, [b""], -(1 << 63), NOW_MS, 0, None),
+    "20-jobs-pushed-largest-priority": JobsPushed(2, 41, [b""], (1 << 64) - 1, NOW_MS, 0, None),
     "21-job-restored": JobRestored(**FULL_JOB, phase=3, reason=1),
-    "22-job-leased": JobLeased(2, 41, NOW_MS + 30_000, 9, 1, NOW_MS, b"worker-1"),
+    "22-jobs-leased": JobsLeased(2, [41, 40], NOW_MS + 30_000, 9, 1, NOW_MS, b"worker-1"),
     "23-job-touched": JobTouched(2, 41, NOW_MS + 60_000),
-    "24-job-acked": JobAcked(2, 41),
+    "24-jobs-acked": JobsAcked(2, [41, 1 << 40]),
     "25-job-released": JobReleased(2, 41, 0, 78, NOW_MS + 1_000, NOW_MS, 2, 1, b"it broke"),
     "26-job-due": JobDue(2, 41, 79, NOW_MS + 1_000),
     "27-job-died": JobDied(2, 41, 80, 0, 1, NOW_MS, 3, 0, b"it broke"),
@@ -124,10 +124,10 @@ EXPECTED: dict[str, Record] = {
     "50-answer-kept": AnswerKept(2, b"7:producer", [b"1795000000000-41", b"x"], NOW_MS + 600_000),
 }
 SEVERAL = [
-    JobAcked(2, 40),
-    JobLeased(2, 41, NOW_MS + 30_000, 9, 1, NOW_MS, b""),
-    JobLeased(2, 42, NOW_MS + 30_000, 10, 1, NOW_MS, b""),
-    JobAcked(2, 41),
+    JobsAcked(2, [40]),
+    JobsLeased(2, [41], NOW_MS + 30_000, 9, 1, NOW_MS, b""),
+    JobsLeased(2, [42], NOW_MS + 30_000, 10, 1, NOW_MS, b""),
+    JobsAcked(2, [41]),
 ]
 
 

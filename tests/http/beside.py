@@ -28,6 +28,7 @@ from respq.handlers import command_table
 from respq.http.app import Sidecar
 from respq.journal.journal import Journal
 from respq.journal.memory import MemoryJournal
+from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
@@ -54,7 +55,14 @@ class Answer:
 class Client:
     """A connection, as far as the core sees it."""
 
+    has_arrived = False
     held_count = 0
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
+        """Take no part: here commands are run by `Beside.ask`."""
 
     def release(self, data: bytes, pops: list[Pop]) -> None:
         """Take a reply."""
@@ -124,8 +132,9 @@ class Beside:
     def client(self) -> Session:
         """Connect another client."""
         session_id = len(self.core.clients) + 1
-        self.core.clients[session_id] = Client()
-        return self.broker.open_session(session_id)
+        session = self.broker.open_session(session_id)
+        self.core.clients[session_id] = Client(session)
+        return session
 
     def ask(self, *request: bytes, session: Session | None = None) -> Any:
         """Run one command; its reply is held as a connection would, and then returned."""

@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
-from respq.broker.broker import Arrived, Broker
+from respq.broker.broker import Broker
 from respq.broker.session import Pop
 from respq.config import Settings
+from respq.engine.batch import decode_batch
+from respq.engine.codec import decode_records
 from respq.engine.engine import Engine
+from respq.engine.records import JobsAcked, JobsLeased
 from respq.engine.state import State
 from respq.errors import CommitFailed
 from respq.handlers import command_table
 from respq.journal.memory import MemoryJournal
 from respq.journal.replay import replay
 from respq.resp.encoder import encode
+from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
@@ -69,6 +73,7 @@ class Remote:
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
+        self.has_arrived = False
         self.held_count = 0
         self.received: list[bytes] = []
         self.is_closed = False
@@ -80,15 +85,25 @@ class Remote:
 
     def send(self, *lines: str, stateless: bool = False) -> None:
         """Have the core execute a read of one command a line."""
-        core = self.rig.core
         requests: Arrived = [line.encode().split() for line in lines]
-        now_ms = core.begin_turn()
-        out, _ = self.rig.broker.execute_all(self.session, requests, now_ms)
-        if out:
-            core.hold(self, b"".join(out), self.session.take_pops(), stateless=stateless)
-        core.received(self, sum(map(len, lines)))
+        now_ms = self.rig.core.begin_turn()
+        self.take_turn(requests, sum(map(len, lines)), now_ms, stateless=stateless)
+
+    def arrive(self, *lines: str) -> None:
+        """Have a read of one command a line executed at the end of the turn."""
+        requests: Arrived = [line.encode().split() for line in lines]
+        self.rig.core.arrive(self, requests, sum(map(len, lines)))
 
     # What the core calls.
+
+    def take_turn(
+        self, requests: Arrived, size: int, now_ms: int, *, stateless: bool = False
+    ) -> None:
+        out, _ = self.rig.broker.execute_all(self.session, requests, now_ms)
+        if out:
+            pops = self.session.take_pops()
+            self.rig.core.hold(self, b"".join(out), pops, stateless=stateless)
+        self.rig.core.received(self, size)
 
     def release(self, data: bytes, pops: list[Pop]) -> None:
         if self.is_closed:
@@ -683,3 +698,109 @@ def test_a_sync_that_fails_stops_like_a_commit_that_fails() -> None:
         assert rig.core.failed
 
     scenario(test, Settings(fsync="everysec"))
+
+
+# What arrives in one turn.
+
+
+def test_what_arrives_in_a_turn_is_executed_at_its_end_and_committed_together() -> None:
+    async def test(rig: Rig) -> None:
+        first, second = Remote(rig), Remote(rig)
+
+        first.arrive("QPUSH q a")
+        second.arrive("QPUSH r b", "QLEN r")
+
+        assert rig.engine.records == []
+        await until(lambda: first.received and second.received)
+        assert first.received[0].startswith(b"$")
+        assert second.received[0].endswith(b":1\r\n")
+
+    assert scenario(test).appends == 1
+
+
+def test_clients_who_want_the_same_are_served_together_and_each_gets_its_own_reply(
+    mode: Callable[[Rig], None],
+) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        owner = Remote(rig)
+        owner.send("QMPUSH q 2 a b")
+        await until(lambda: rig.core.is_settled)
+        clients = [Remote(rig) for _ in range(3)]
+
+        for client in clients:
+            client.arrive("QPOP q")
+
+        await until(lambda: all(client.received for client in clients))
+        replies = [client.received[0] for client in clients]
+        assert [reply.split(b"\r\n")[-2] for reply in replies] == [b"a", b"b", b"*-1"]
+        assert rig.replayed() == image(rig.engine.state)
+        receipts = [reply.split(b"\r\n")[4].decode() for reply in replies[:2]]
+
+        clients[0].arrive(f"QACK q {receipts[0]}")
+        clients[1].arrive("QACK q 1:stale-1")
+        clients[2].arrive("QACK q junk")
+
+        await until(lambda: all(len(client.received) == 2 for client in clients))
+        answers = [client.received[1] for client in clients]
+        assert answers[:2] == [b":1\r\n", b":0\r\n"]
+        assert answers[2].startswith(b"-ERR 'junk' is not a receipt")
+        assert rig.replayed() == image(rig.engine.state)
+
+    journal = scenario(test)
+    records = [
+        record
+        for _, blob in journal.read(1)
+        for record in decode_records(decode_batch(blob, None)[1])
+    ]
+    assert [r.numbers for r in records if isinstance(r, JobsLeased)] == [[2, 3]]
+    assert [r.numbers for r in records if isinstance(r, JobsAcked)] == [[2]]
+
+
+def test_only_the_pop_of_a_client_that_is_gone_is_undone() -> None:
+    async def test(rig: Rig) -> None:
+        owner = Remote(rig)
+        owner.send("QMPUSH q 3 a b c")
+        await until(lambda: rig.core.is_settled)
+        clients = [Remote(rig) for _ in range(3)]
+        for client in clients:
+            client.arrive("QPOP q")
+        clients[1].is_closed = True
+
+        await until(lambda: clients[0].received and clients[2].received and rig.core.is_settled)
+
+        queue = rig.engine.queue(0, b"q")
+        assert [job.payload for job in queue.ready] == [b"b"]
+        assert sorted(job.payload for job in queue.leases.values()) == [b"a", b"c"]
+
+    scenario(test)
+
+
+def test_what_a_client_asked_is_not_done_after_it_was_killed_in_the_same_turn() -> None:
+    async def test(rig: Rig) -> None:
+        killer, victim, other = Remote(rig), Remote(rig), Remote(rig)
+        killer.arrive(f"CLIENT KILL ID {victim.session.id}")
+        victim.arrive("QPUSH q lost", "QPUSH q lost")
+        other.arrive("QPUSH q kept")
+
+        await until(lambda: killer.received and other.received)
+
+        assert [job.payload for job in rig.engine.queue(0, b"q").ready] == [b"kept"]
+        assert victim.received == []
+
+    scenario(test)
+
+
+def test_a_turn_that_breaks_stops_the_server() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        rig.engine.state.names = ()
+        client.arrive("QPUSH q a")
+
+        await turns()
+
+        assert [type(failure) for failure in rig.failures] == [IndexError]
+        assert client.received == []
+        assert rig.core.failed
+
+    scenario(test)

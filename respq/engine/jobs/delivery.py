@@ -11,12 +11,12 @@ from respq.engine.jobs.job import LEASED, Job, is_receipt
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms
 from respq.engine.records import (
-    JobAcked,
     JobDied,
-    JobLeased,
     JobReleased,
     JobRemoved,
     JobReturned,
+    JobsAcked,
+    JobsLeased,
     JobTouched,
     JobUndone,
 )
@@ -46,55 +46,47 @@ class Delivering(EngineCore):
         holder: bytes = b"",
     ) -> list[Job]:
         """Lease up to ``count`` of the most urgent jobs, most urgent first."""
-        state = self.state
-        queue = state.names[db].get(name)
+        queue = self.state.names[db].get(name)
         leased: list[Job] = []
         while queue is not None and len(leased) < count:
-            jobs_at_head = queue.ready.head(count - len(leased))
-            if not jobs_at_head:
+            at_head = queue.ready.head(count - len(leased))
+            if not at_head:
                 break
-            fence = state.next_fence
-            queue_number = queue.number
-            usual_ms = now_ms + (_queue_lease_ms(queue) if lease_ms is None else lease_ms)
-            records = []
-            for job in jobs_at_head:
-                until_ms = usual_ms
-                if job.options is not None:
-                    if self._ttl_is_over(now_ms, job):
-                        break
-                    if lease_ms is None:
-                        until_ms = now_ms + _lease_ms(job)
-                attempt = 1 if job.trouble is None else job.attempts + 1
-                records.append(
-                    JobLeased(queue_number, job.number, until_ms, fence, attempt, now_ms, holder)
-                )
-                fence += 1
-            state.next_fence = fence
-            if records:
-                self.emit_run(records)
-                leased += jobs_at_head[: len(records)]
-            if len(records) < len(jobs_at_head):
-                self.expire(now_ms, jobs_at_head[len(records)])
+            usual = now_ms + (_queue_lease_ms(queue) if lease_ms is None else lease_ms), 1
+            terms, start, end = usual, 0, len(at_head)
+            for place, job in enumerate(at_head):
+                if job.options is None and job.trouble is None:
+                    its = usual
+                elif self._ttl_is_over(now_ms, job):
+                    end = place
+                    break
+                else:
+                    its = (
+                        now_ms + (_lease_ms(job) if lease_ms is None else lease_ms),
+                        1 + job.attempts,
+                    )
+                if its != terms:
+                    self._lease_run(now_ms, at_head[start:place], terms, holder)
+                    terms, start = its, place
+            self._lease_run(now_ms, at_head[start:end], terms, holder)
+            leased += at_head[:end]
+            if end < len(at_head):
+                self.expire(now_ms, at_head[end])
         return leased
 
-    def lease_first(
-        self, now_ms: int, db: int, name: bytes, lease_ms: int | None, holder: bytes
-    ) -> Job | None:
-        """Do what `lease` does for one job."""
-        state = self.state
-        queue = state.names[db].get(name)
-        job = queue.ready.first() if queue is not None else None
-        if job is None or queue is None:
-            return None
-        if job.options is not None and self._ttl_is_over(now_ms, job):
-            leased = self.lease(now_ms, db, name, lease_ms=lease_ms, holder=holder)
-            return leased[0] if leased else None
-        until_ms = now_ms + (_lease_ms(job) if lease_ms is None else lease_ms)
-        fence = state.next_fence
-        state.next_fence = fence + 1
-        attempt = 1 if job.trouble is None else job.attempts + 1
-        self.emit(JobLeased(queue.number, job.number, until_ms, fence, attempt, now_ms, holder))
-        return job
+    def _lease_run(
+        self, now_ms: int, run: list[Job], terms: tuple[int, int], holder: bytes
+    ) -> None:
+        """Lease jobs of one queue until the same instant, in the same attempt."""
+        if not run:
+            return
+        until_ms, attempt = terms
+        fence = self.state.next_fence
+        self.state.next_fence = fence + len(run)
+        numbers = [job.number for job in run]
+        self.emit(
+            JobsLeased(run[0].queue.number, numbers, until_ms, fence, attempt, now_ms, holder)
+        )
 
     def take(self, now_ms: int, db: int, name: bytes, *, count: int = 1) -> list[Job]:
         """Take up to ``count`` of the most urgent jobs for good, without a lease."""
@@ -121,25 +113,20 @@ class Delivering(EngineCore):
             SyntaxFault: if one of them does not have the form of a receipt.
         """
         queue = self.state.names[db].get(name)
-        if len(receipts) == 1 and queue is not None:
-            job = queue.leases.get(receipts[0])
-            if job is not None and job.due_ms > now_ms:
-                self.emit(JobAcked(queue.number, job.number))
-                return [True]
-        good = []
-        acked: dict[int, JobAcked] = {}
         leases: dict[bytes, Job] = queue.leases if queue is not None else {}
+        numbers: dict[int, None] = {}
+        good = []
         for receipt in receipts:
             job = leases.get(receipt)
             if job is None:
                 check_receipt(receipt)
-            elif job.due_ms > now_ms and job.number not in acked:
-                acked[job.number] = JobAcked(job.queue.number, job.number)
+            elif job.due_ms > now_ms and job.number not in numbers:
+                numbers[job.number] = None
                 good.append(True)
                 continue
             good.append(False)
-        if acked:
-            self.emit_run(list(acked.values()))
+        if numbers and queue is not None:
+            self.emit(JobsAcked(queue.number, list(numbers)))
         return good
 
     def nack(

@@ -7,15 +7,13 @@ acknowledged and the server was restarted in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from respq.config import ANSWER_WINDOW_MS
 from respq.engine.core import EngineCore, check_name, shown
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import Backoff
-from respq.engine.records import AnswerKept, JobOptions, JobPushed
+from respq.engine.records import AnswerKept, JobOptions, JobsPushed
 from respq.errors import BadPriority, SyntaxFault
 
 PRIORITY_MIN = -(1 << 63)
@@ -44,40 +42,24 @@ PLAIN = PushTerms()
 class Producing(EngineCore):
     """Pushes."""
 
-    def push(self, now_ms: int, db: int, name: bytes, payload: bytes) -> bytes:
-        """Put a job with no options into a queue and return its id."""
+    def push(self, now_ms: int, db: int, name: bytes, payloads: list[bytes]) -> list[bytes]:
+        """Put jobs with no options into a queue, and return their ids in order.
+
+        Raises:
+            TooBig: for a name over its limit.
+        """
         state = self.state
         queue = state.names[db].get(name)
         if queue is None or queue.settings.ttl_ms is not None:
-            return self.push_many(now_ms, db, name, (payload,), PLAIN)[0]
-        number = state.next_number
-        state.next_number = number + 1
-        priority = b"" if queue.settings.text else 0
-        self.emit(JobPushed(queue.number, number, payload, priority, now_ms, 0, None))
-        return b"%d-%d" % (now_ms, number)
-
-    def push_run(self, now_ms: int, db: int, name: bytes, payloads: Sequence[bytes]) -> list[bytes]:
-        """Do what `push` does for each payload, into a queue that exists."""
-        state = self.state
-        queue = state.names[db][name]
-        if queue.settings.ttl_ms is not None:
             return self.push_many(now_ms, db, name, payloads, PLAIN)
-        queue_number = queue.number
+        first = state.next_number
+        state.next_number = first + len(payloads)
         priority = b"" if queue.settings.text else 0
-        number = state.next_number
-        state.next_number = number + len(payloads)
-        numbers = range(number, number + len(payloads))
-        self.emit_run(
-            [
-                JobPushed(queue_number, number, payload, priority, now_ms, 0, None)
-                for number, payload in zip(numbers, payloads, strict=True)
-            ]
-        )
-        prefix = b"%d-" % now_ms
-        return [prefix + b"%d" % number for number in numbers]
+        self.emit(JobsPushed(queue.number, first, payloads, priority, now_ms, 0, None))
+        return job_ids(now_ms, range(first, first + len(payloads)))
 
     def push_many(
-        self, now_ms: int, db: int, name: bytes, payloads: Sequence[bytes], terms: PushTerms
+        self, now_ms: int, db: int, name: bytes, payloads: list[bytes], terms: PushTerms
     ) -> list[bytes]:
         """Put jobs into a queue, all or none, and return their ids in order.
 
@@ -110,11 +92,10 @@ class Producing(EngineCore):
         if queue is None:
             queue = self.make_queue(now_ms, db, name)
         options = _options(terms, expires_ms)
-        ids = []
-        for payload in payloads:
-            number = self.next_number()
-            self.emit(JobPushed(queue.number, number, payload, priority, now_ms, due_ms, options))
-            ids.append(terms.id or b"%d-%d" % (now_ms, number))
+        first = self.state.next_number
+        self.state.next_number = first + len(payloads)
+        self.emit(JobsPushed(queue.number, first, payloads, priority, now_ms, due_ms, options))
+        ids = [terms.id] if terms.id else job_ids(now_ms, range(first, first + len(payloads)))
         for key in keys:
             self.emit(AnswerKept(queue.number, key, ids, now_ms + ANSWER_WINDOW_MS))
         return ids
@@ -132,6 +113,11 @@ class Producing(EngineCore):
             if answer is not None and answer.until_ms > now_ms:
                 return answer.ids
         return None
+
+
+def job_ids(pushed_ms: int, numbers: range) -> list[bytes]:
+    """Return the ids of jobs that were pushed without one."""
+    return list(map((b"%d-%%d" % pushed_ms).__mod__, numbers))
 
 
 def read_priority(given: bytes | None, *, text: bool) -> int | bytes:

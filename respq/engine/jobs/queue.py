@@ -140,6 +140,44 @@ class Queue:
         if options is not None and options.id is not None:
             self.ids[options.id] = job
 
+    def keep_all(self, numbers: range, jobs: list[Job]) -> None:
+        """Do what `keep` does for jobs with consecutive numbers and the same options."""
+        options = jobs[0].options
+        place = numbers[0] >> CHUNK_BITS
+        if numbers[-1] >> CHUNK_BITS != place or (options is not None and options.id is not None):
+            for job in jobs:
+                self.keep(job)
+            return
+        chunk = self.jobs.get(place)
+        if chunk is None:
+            chunk = self.jobs[place] = {}
+        chunk.update(zip(numbers, jobs, strict=True))
+
+    def jobs_of(self, numbers: list[int]) -> list[Job]:
+        """Return the jobs of those numbers; raise `KeyError` unless all are there."""
+        try:
+            # Jobs that are handed out or acknowledged together were mostly pushed together.
+            return list(map(self.jobs[numbers[0] >> CHUNK_BITS].__getitem__, numbers))
+        except KeyError:
+            return [self.jobs[number >> CHUNK_BITS][number] for number in numbers]
+
+    def forget_all(self, jobs: list[Job]) -> None:
+        """Do what `forget` does for several jobs."""
+        place = -1
+        chunk: dict[int, Job] = {}
+        for job in jobs:
+            number = job.number
+            if job.options is not None:
+                self.forget(job)
+                continue
+            if number >> CHUNK_BITS != place:
+                place = number >> CHUNK_BITS
+                chunk = self.jobs[place]
+            del chunk[number]
+            if not chunk:
+                del self.jobs[place]
+                place = -1
+
     def forget(self, job: Job) -> None:
         """Take a job out of the table; the caller has taken it out of the indexes."""
         number = job.number

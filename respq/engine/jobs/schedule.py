@@ -18,7 +18,7 @@ from respq.engine.jobs.cron import next_fire_ms
 from respq.engine.jobs.push import Producing, PushTerms, read_priority
 from respq.engine.records import (
     JobOptions,
-    JobPushed,
+    JobsPushed,
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
@@ -263,11 +263,8 @@ class Scheduling(Producing):
             options = msgspec.structs.replace(options or JobOptions(), expires_ms=now_ms + ttl_ms)
         due_ms = now_ms + schedule.delay_ms if schedule.delay_ms else 0
         number = self.next_number()
-        self.emit(
-            JobPushed(
-                queue.number, number, schedule.payload, schedule.priority, now_ms, due_ms, options
-            )
-        )
+        priority, payloads = schedule.priority, [schedule.payload]
+        self.emit(JobsPushed(queue.number, number, payloads, priority, now_ms, due_ms, options))
         return b"%d-%d" % (now_ms, number)
 
     def _first_fire(self, now_ms: int, rhythm: Rhythm) -> int:
