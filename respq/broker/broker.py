@@ -87,6 +87,7 @@ class Broker:
 
         self.runs = {name: each for name, each in self._commands.items() if each.run is not None}
         """Commands of which several can be carried out together, by name."""
+        self.run_lengths = {name: each.run_length for name, each in self.runs.items()}
 
     def open_session(self, session_id: int, **about: Any) -> Session:
         """Make a session for a new client; it must authenticate if a password is set."""
@@ -180,43 +181,30 @@ class Broker:
         command = self.runs.get(run.head[0])
         if command is None or command.run_length != len(run.head) + 1:
             return []
-        if not self._can_run(session, key) or (
-            len(run.head) == 1 and lasts.count(key) < len(lasts)
-        ):
+        if session.guarded or (len(run.head) == 1 and lasts.count(key) < len(lasts)):
             return []
         session.command = command
         replies, pops = self.execute_together(run.head[0], session.db, key, lasts, now_ms)
         session.pops += pops
         return replies
 
-    def run_key(self, session: Session, request: list[bytes] | Run | RespqError) -> RunKey | None:
-        """Return what a request has in common with those it can be carried out with, if any."""
-        if not isinstance(request, list):
-            return None
-        command = self.runs.get(request[0])
-        if command is None or len(request) != command.run_length:
-            return None
-        if not self._can_run(session, request[1]):
-            return None
-        return request[0], session.db, request[1]
-
-    def _can_run(self, session: Session, key: bytes) -> bool:
-        """Tell whether requests for ``key`` may be carried out together now."""
-        state = self.engine.state
-        return (
-            key in state.names[session.db]
-            and not (session.guarded or self.loading or self.draining)
-            and not (state.watched and (session.db, key) in state.watched)
-        )
-
     def execute_together(
         self, name: bytes, db: int, key: bytes, lasts: list[bytes], now_ms: int
     ) -> RunAnswer:
         """Carry out requests that differ in their last argument only, as far as they go.
 
-        Returns the encoded replies of the first of them, and their pops, one each or none.
+        Their sessions have selected ``db`` and are not guarded. Returns the encoded replies of
+        the first of them, perhaps of none, and their pops, one each or none.
         """
         command = self.runs[name]
+        state = self.engine.state
+        if (
+            key not in state.names[db]
+            or (state.watched and (db, key) in state.watched)
+            or self.loading
+            or self.draining
+        ):
+            return [], []
         assert command.run is not None
         start = len(self.engine.records)
         try:

@@ -103,14 +103,16 @@ class ReadyOrder:
         """Take several jobs out."""
         head = self._head
         if not self._ghosts and head and len(jobs) < len(head):
-            for place, job in enumerate(jobs):
+            taken = 0
+            for job in jobs:
                 if head[0] is not job:
-                    jobs = jobs[place:]
                     break
                 head.popleft()
-                self.count -= 1
-            else:
+                taken += 1
+            self.count -= taken
+            if taken == len(jobs):
                 return
+            jobs = jobs[taken:]
         for job in jobs:
             self.remove(job)
 

@@ -284,23 +284,25 @@ class State:
         queue.active_ms = pushed_ms = record.pushed_ms
         priority, due_ms, options = record.priority, record.due_ms, record.options
         phase = DELAYED if due_ms else READY
-        numbers = range(record.first, record.first + len(payloads))
-        pushed = [
-            Job(
-                queue,
-                number,
-                payload,
-                priority,
-                pushed_ms,
-                pushed_ms,
-                number,
-                phase,
-                due_ms,
-                options,
+        pushed = []
+        number = record.first
+        for payload in payloads:
+            pushed.append(
+                Job(
+                    queue,
+                    number,
+                    payload,
+                    priority,
+                    pushed_ms,
+                    pushed_ms,
+                    number,
+                    phase,
+                    due_ms,
+                    options,
+                )
             )
-            for number, payload in zip(numbers, payloads, strict=True)
-        ]
-        queue.keep_all(numbers, pushed)
+            number += 1
+        queue.keep_all(record.first, pushed)
         if not self.live:
             return
         if phase != READY or options is not None:

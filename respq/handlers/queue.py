@@ -10,7 +10,7 @@ from respq.engine.core import shown
 from respq.engine.engine import Engine
 from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL
 from respq.engine.jobs.inspect import delivery_facts, job_facts
-from respq.engine.jobs.job import Job
+from respq.engine.jobs.job import Job, job_id
 from respq.engine.jobs.push import PushTerms
 from respq.errors import NoJob, SyntaxFault, TooBig
 from respq.handlers.arguments import (
@@ -33,7 +33,7 @@ from respq.handlers.arguments import (
     WithDue,
     WithMeta,
 )
-from respq.resp.encoder import encode, encode_bulks, encode_triples
+from respq.resp.encoder import encode, encode_deliveries, encode_ids
 from respq.resp.replies import NULL_ARRAY, Reply
 
 TABLE = CommandTable()
@@ -49,7 +49,8 @@ def qpush(call: Call, queue: Key, payload: Bulk, *, terms: PushOptions = None) -
     if len(payload) > call.broker.settings.payload_bytes_max:
         raise _too_big(call, payload)
     if terms is None:
-        return call.engine.push(call.now_ms, call.session.db, queue, [payload])[0]
+        [number] = call.engine.push(call.now_ms, call.session.db, queue, [payload])
+        return job_id(call.now_ms, number)
     return call.engine.push_many(call.now_ms, call.session.db, queue, [payload], terms)[0]
 
 
@@ -126,7 +127,7 @@ def qpush_run(
     engine: Engine, now_ms: int, db: int, queue: bytes, payloads: list[bytes]
 ) -> RunAnswer:
     """Put each payload into the queue."""
-    return encode_bulks(engine.push(now_ms, db, queue, payloads)), []
+    return encode_ids(now_ms, engine.push(now_ms, db, queue, payloads)), []
 
 
 @TABLE.run("QPOP")
@@ -135,7 +136,8 @@ def qpop_run(
 ) -> RunAnswer:
     """Lease a job for each request, as far as they last."""
     jobs = engine.lease(now_ms, db, queue, count=len(requests))
-    return encode_triples(map(_plain_delivery, jobs)), [(job, job.fence) for job in jobs]
+    replies = encode_deliveries([job.receipt for job in jobs], [job.payload for job in jobs])
+    return replies, [(job, job.fence) for job in jobs]
 
 
 @TABLE.run("QACK")

@@ -7,7 +7,7 @@ quarter of the time of formatting it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from itertools import chain
 from typing import Any
 
@@ -35,18 +35,24 @@ def encode(reply: Reply, protocol: int) -> bytes:
     return (_RESP3 if protocol == 3 else _RESP2)[reply.__class__](reply)
 
 
-def encode_bulks(values: Sequence[bytes]) -> list[bytes]:
-    """Return the bytes of each of several bulk strings, the same in both protocols."""
-    sizes = set(map(len, values))
-    if len(sizes) > 1:
-        return list(map(_write_bulk, values))
-    shape = b"$%d\r\n%%b\r\n" % sizes.pop()
-    return [shape % value for value in values]
+def encode_ids(pushed_ms: int, numbers: range) -> list[bytes]:
+    """Return the bytes of the ids ``pushed_ms-number``, the same in both protocols."""
+    size = len(b"%d-%d" % (pushed_ms, numbers[-1]))
+    if size != len(b"%d-%d" % (pushed_ms, numbers[0])):
+        return [_write_bulk(b"%d-%d" % (pushed_ms, number)) for number in numbers]
+    shape = b"$%d\r\n%d-%%d\r\n" % (size, pushed_ms)
+    return [shape % number for number in numbers]
 
 
-def encode_triples(triples: Iterable[tuple[bytes, bytes, bytes]]) -> list[bytes]:
-    """Return the bytes of each of several arrays of three bulk strings, as a popped job is."""
-    return list(map(_write_bulks, triples))
+def encode_deliveries(receipts: list[bytes], payloads: list[bytes]) -> list[bytes]:
+    """Return the bytes of ``[id, receipt, payload]`` for each job, the same in both protocols.
+
+    The id is what follows the first colon of a receipt.
+    """
+    return [
+        _three_bulks(receipt[receipt.index(b":") + 1 :], receipt, payload)
+        for receipt, payload in zip(receipts, payloads)  # noqa: B905 - a keyword costs 100 ns
+    ]
 
 
 class _Writers(dict[type, Callable[[Any], bytes]]):
@@ -72,23 +78,26 @@ def _write_bulk(value: bytes) -> bytes:
 
 def _write_bulks(values: tuple[bytes, ...]) -> bytes:
     if len(values) == 3:  # a popped job: id, receipt, payload
-        first, second, third = values
-        size = len(third)
-        try:
-            return b"".join(
-                (
-                    _THREE_BULKS[len(first)],
-                    first,
-                    _NEXT_BULKS[len(second)],
-                    second,
-                    _NEXT_BULKS[size] if size < _CACHED else b"\r\n$%d\r\n" % size,
-                    third,
-                    b"\r\n",
-                )
-            )
-        except IndexError:
-            pass
+        return _three_bulks(*values)
     return b"".join((_array_head(len(values)), *map(_write_bulk, values)))
+
+
+def _three_bulks(first: bytes, second: bytes, third: bytes) -> bytes:
+    size = len(third)
+    try:
+        return b"".join(
+            (
+                _THREE_BULKS[len(first)],
+                first,
+                _NEXT_BULKS[len(second)],
+                second,
+                _NEXT_BULKS[size] if size < _CACHED else b"\r\n$%d\r\n" % size,
+                third,
+                b"\r\n",
+            )
+        )
+    except IndexError:
+        return b"".join((b"*3\r\n", *map(_write_bulk, (first, second, third))))
 
 
 def _write_simple(reply: Simple) -> bytes:

@@ -39,7 +39,7 @@ from respq.resp.pipeline import (
     slice_before,
 )
 from respq.resp.run import Run, read_run
-from respq.resp.short import SIZES, read_short
+from respq.resp.short import SIZES, Heads, read_alone, read_short
 
 Arrived = list[list[bytes] | Run | RespqError]
 """What is made of a read: requests, runs of them, and errors where one was refused."""
@@ -78,6 +78,7 @@ class Parser:
         "_arguments",
         "_bulk",
         "_bulk_bytes_max",
+        "_heads",
         "_held",
         "_line",
         "_missing",
@@ -97,6 +98,7 @@ class Parser:
         self._query_bytes_max = query_bytes_max
         # So short that nothing in it can pass a limit: only the exact reader looks at them.
         self._slice_bytes = min(SLICE_BYTES, bulk_bytes_max, query_bytes_max)
+        self._heads: Heads = {}
         self._forget()
 
     def _forget(self) -> None:
@@ -126,10 +128,10 @@ class Parser:
         and every list is empty.
         """
         if not (self._missing or self._held or self._line or self.failed):
-            # What most reads are, without the calls: one request, short and whole.
-            short = read_short(data, 0, self._slice_bytes)
-            if short is not None and short[1] == len(data):
-                return [short[0]]
+            # What most reads are: one request, short and whole.
+            alone = read_alone(data, self._heads, self._slice_bytes)
+            if alone is not None:
+                return [alone]
         requests: Arrived = []
         if self.failed:
             return requests

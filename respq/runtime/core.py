@@ -22,7 +22,8 @@ replies are dropped and the process stops; a restart replays the journal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from time import perf_counter
 from typing import Protocol
 
@@ -52,7 +53,7 @@ class Client(Protocol):
     def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
         """Execute requests of ``size`` bytes, and hold their replies."""
 
-    def release(self, data: bytes, pops: list[Pop]) -> None:
+    def release(self, data: bytes, pops: Pops) -> None:
         """Send a reply whose time has come; undo its pops if the transport is closed."""
 
     def answer(self, reply: Reply) -> None:
@@ -65,7 +66,8 @@ class Client(Protocol):
         """Stop or go on reading: there is too much that is not committed."""
 
 
-Held = tuple[Client, bytes, list[Pop]]
+Pops = Sequence[Pop]
+Held = tuple[Client, bytes, Pops]
 Arrival = tuple[Client, Arrived, int]
 """Who asks for what, and how many bytes it was."""
 
@@ -142,18 +144,28 @@ class Core:
     def _execute_arrivals(self) -> None:
         """Execute what arrived in this turn."""
         arrivals, self._arrivals = self._arrivals, []
-        run_key = self.broker.run_key
+        run_lengths = self.broker.run_lengths
         alike: dict[RunKey, list[Arrival]] = {}
         for arrival in arrivals:
             client, requests, size = arrival
-            if client.session.closing:
+            session = client.session
+            if session.closing:
                 continue  # Somebody has killed it in this turn.
-            if len(requests) == 1:
-                key = run_key(client.session, requests[0])
-                if key is not None:
-                    alike.setdefault(key, []).append(arrival)
-                    continue
-            client.take_turn(requests, size, self._now_ms)
+            request = requests[0]
+            if (
+                len(requests) == 1
+                and request.__class__ is list
+                and len(request) == run_lengths.get(request[0])
+                and not session.guarded
+            ):
+                key = request[0], session.db, request[1]
+                members = alike.get(key)
+                if members is None:
+                    alike[key] = [arrival]
+                else:
+                    members.append(arrival)
+            else:
+                client.take_turn(requests, size, self._now_ms)
         for key, members in alike.items():
             self._execute_alike(key, members)
 
@@ -165,14 +177,14 @@ class Core:
         replies, pops = self.broker.execute_together(name, db, queue, lasts, self._now_ms)
         self.traffic.end(name, len(replies), began_s)
         command = self.broker.runs[name]
-        place = 0
-        for (client, _, size), reply in zip(members, replies, strict=False):
+        pops_of = ((pop,) for pop in pops) if pops else repeat(())
+        done = [member[0] for member in members[: len(replies)]]
+        for client in done:
             client.has_arrived = False
             client.session.command = command
-            self.hold(client, reply, [pops[place]] if pops else [], stateless=False)
-            self.received(client, size)
-            place += 1
-        for client, requests, size in members[place:]:
+        self.hold_all(zip(done, replies, pops_of, strict=False))
+        self.received(done, sum([size for _, _, size in members[: len(replies)]]))
+        for client, requests, size in members[len(replies) :]:
             client.take_turn(requests, size, self._now_ms)
 
     def _end_turn(self) -> None:
@@ -229,25 +241,33 @@ class Core:
 
     # Replies.
 
-    def hold(self, client: Client, data: bytes, pops: list[Pop], *, stateless: bool) -> None:
+    def hold(self, client: Client, data: bytes, pops: Pops, *, stateless: bool) -> None:
         """Send ``data`` to a client as soon as what it depends on is committed.
 
         A stateless reply depends on nothing, but keeps its place behind those that wait.
         """
-        if self.failed:
-            return  # It may have seen what is not on the disk, and never will be.
-        if not (stateless and not client.held_count):
-            if self.engine.records:
-                client.held_count += 1
-                self._open.append((client, data, pops))
-                return
-            if self._in_flight:
-                client.held_count += 1
-                self._flight.append((client, data, pops))
-                return
-        client.release(data, pops)
+        if stateless and not client.held_count and not self.failed:
+            client.release(data, pops)
+        else:
+            self.hold_all([(client, data, pops)])
 
-    def undo(self, pops: list[Pop]) -> None:
+    def hold_all(self, replies: Iterable[Held]) -> None:
+        """Send replies to their clients as soon as what they depend on is committed."""
+        if self.failed:
+            return  # They may have seen what is not on the disk, and never will be.
+        if self.engine.records:
+            held = self._open
+        elif self._in_flight:
+            held = self._flight
+        else:
+            for client, data, pops in replies:
+                client.release(data, pops)
+            return
+        for reply in replies:
+            reply[0].held_count += 1
+            held.append(reply)
+
+    def undo(self, pops: Pops) -> None:
         """Put back what was popped in a reply that nobody will get, last pop first."""
         for job, fence in reversed(pops):
             start = len(self.engine.records)
@@ -256,7 +276,7 @@ class Core:
         if pops:
             self.broker.serve(self.begin_turn())
 
-    def received(self, client: Client, size: int) -> None:
+    def received(self, clients: Sequence[Client], size: int) -> None:
         """Count what a turn's requests took; stop reading while too much is uncommitted."""
         if not self.engine.records:
             return
@@ -266,8 +286,9 @@ class Core:
             if self.uncommitted_bytes > self.settings.batch_bytes_max:
                 self._commit()
         elif self.uncommitted_bytes > self.settings.uncommitted_bytes_max:
-            client.throttle(True)
-            self._throttled.append(client)
+            for client in clients:
+                client.throttle(True)
+            self._throttled += clients
 
     # Commits.
 

@@ -19,13 +19,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from respq.broker.session import Pop
 from respq.config import KIB, TURN_COMMANDS_MAX, TURNS_HELD_MAX
 from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived, Parser
 from respq.resp.replies import Reply
 from respq.resp.run import Run
+from respq.runtime.core import Pops
 
 if TYPE_CHECKING:
     from respq.server.app import Server
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     # What the core calls.
 
-    def release(self, data: bytes, pops: list[Pop]) -> None:
+    def release(self, data: bytes, pops: Pops) -> None:
         """Write a reply; if nobody can get it any more, put back what it popped."""
         transport = self.transport
         if (
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
         """Execute what is not too much for a turn; what must not happen stops the server."""
         try:
             self._execute(requests, now_ms)
-            self.core.received(self, size)
+            self.core.received((self,), size)
         except Exception as error:
             self.server.fail(error)
             return

@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from respq.broker.broker import Broker
 from respq.broker.call import Wait
-from respq.broker.session import Pop, Session
+from respq.broker.session import Session
 from respq.config import Settings
 from respq.engine.engine import Engine
 from respq.engine.state import State
@@ -32,7 +32,7 @@ from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
-from respq.runtime.core import Core
+from respq.runtime.core import Core, Pops
 from respq.runtime.zones import load_zone
 
 START_MS = 1_700_000_000_000
@@ -64,7 +64,7 @@ class Client:
     def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
         """Take no part: here commands are run by `Beside.ask`."""
 
-    def release(self, data: bytes, pops: list[Pop]) -> None:
+    def release(self, data: bytes, pops: Pops) -> None:
         """Take a reply."""
 
     def answer(self, reply: Reply) -> None:

@@ -203,7 +203,7 @@ def test_replies_that_wait_for_a_commit_are_counted() -> None:
     server.metrics()  # The loop runs, and the commit begins.
     other = server.client()
     server.say("QPUSH mail b", session=other)
-    server.core.received(server.core.clients[other.id], 40)
+    server.core.received([server.core.clients[other.id]], 40)
 
     during = server.metrics()
     journal.let_go.set()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from respq.broker.broker import Broker
-from respq.broker.session import Pop
 from respq.config import Settings
 from respq.engine.batch import decode_batch
 from respq.engine.codec import decode_records
@@ -26,7 +25,7 @@ from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
-from respq.runtime.core import Core
+from respq.runtime.core import Core, Pops
 from respq.runtime.zones import load_zone
 from tests.harness import image
 
@@ -103,9 +102,9 @@ class Remote:
         if out:
             pops = self.session.take_pops()
             self.rig.core.hold(self, b"".join(out), pops, stateless=stateless)
-        self.rig.core.received(self, size)
+        self.rig.core.received((self,), size)
 
-    def release(self, data: bytes, pops: list[Pop]) -> None:
+    def release(self, data: bytes, pops: Pops) -> None:
         if self.is_closed:
             self.rig.core.undo(pops)
             return

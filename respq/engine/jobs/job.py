@@ -88,7 +88,7 @@ class Job(msgspec.Struct, gc=False):
         options = self.options
         if options is not None and options.id is not None:
             return options.id
-        return b"%d-%d" % (self.pushed_ms, self.number)
+        return job_id(self.pushed_ms, self.number)
 
     @property
     def timer_ms(self) -> int:
@@ -106,6 +106,11 @@ class Job(msgspec.Struct, gc=False):
         """Deliveries that count: failed ones and those whose lease ended."""
         trouble = self.trouble
         return trouble.failures + trouble.crashes if trouble is not None else 0
+
+
+def job_id(pushed_ms: int, number: int) -> bytes:
+    """Return the id of a job whose producer gave none."""
+    return b"%d-%d" % (pushed_ms, number)
 
 
 def is_receipt(text: bytes) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from respq.config import ANSWER_WINDOW_MS
 from respq.engine.core import EngineCore, check_name, shown
+from respq.engine.jobs.job import job_id
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import Backoff
 from respq.engine.records import AnswerKept, JobOptions, JobsPushed
@@ -36,27 +37,41 @@ class PushTerms(msgspec.Struct, frozen=True):
     """A producer and its own number for this push."""
 
 
-PLAIN = PushTerms()
-
-
 class Producing(EngineCore):
     """Pushes."""
 
-    def push(self, now_ms: int, db: int, name: bytes, payloads: list[bytes]) -> list[bytes]:
-        """Put jobs with no options into a queue, and return their ids in order.
+    def push(self, now_ms: int, db: int, name: bytes, payloads: list[bytes]) -> range:
+        """Put jobs with no options into a queue, and return their numbers.
 
         Raises:
             TooBig: for a name over its limit.
+            SyntaxFault: for an empty one.
         """
+        queue = self.state.names[db].get(name)
+        if queue is None:
+            check_name("queue name", name)
+            queue = self.make_queue(now_ms, db, name)
+        settings = queue.settings
+        ttl_ms = settings.ttl_ms
+        options = None if ttl_ms is None else JobOptions(expires_ms=now_ms + ttl_ms)
+        priority = b"" if settings.text else 0
+        return self._put(now_ms, queue, payloads, priority, 0, options)
+
+    def _put(
+        self,
+        now_ms: int,
+        queue: Queue,
+        payloads: list[bytes],
+        priority: int | bytes,
+        due_ms: int,
+        options: JobOptions | None,
+    ) -> range:
+        """Put jobs into a queue, and return their numbers."""
         state = self.state
-        queue = state.names[db].get(name)
-        if queue is None or queue.settings.ttl_ms is not None:
-            return self.push_many(now_ms, db, name, payloads, PLAIN)
         first = state.next_number
-        state.next_number = first + len(payloads)
-        priority = b"" if queue.settings.text else 0
-        self.emit(JobsPushed(queue.number, first, payloads, priority, now_ms, 0, None))
-        return job_ids(now_ms, range(first, first + len(payloads)))
+        state.next_number = end = first + len(payloads)
+        self.emit(JobsPushed(queue.number, first, payloads, priority, now_ms, due_ms, options))
+        return range(first, end)
 
     def push_many(
         self, now_ms: int, db: int, name: bytes, payloads: list[bytes], terms: PushTerms
@@ -92,10 +107,8 @@ class Producing(EngineCore):
         if queue is None:
             queue = self.make_queue(now_ms, db, name)
         options = _options(terms, expires_ms)
-        first = self.state.next_number
-        self.state.next_number = first + len(payloads)
-        self.emit(JobsPushed(queue.number, first, payloads, priority, now_ms, due_ms, options))
-        ids = [terms.id] if terms.id else job_ids(now_ms, range(first, first + len(payloads)))
+        numbers = self._put(now_ms, queue, payloads, priority, due_ms, options)
+        ids = [terms.id] if terms.id else [job_id(now_ms, number) for number in numbers]
         for key in keys:
             self.emit(AnswerKept(queue.number, key, ids, now_ms + ANSWER_WINDOW_MS))
         return ids
@@ -113,11 +126,6 @@ class Producing(EngineCore):
             if answer is not None and answer.until_ms > now_ms:
                 return answer.ids
         return None
-
-
-def job_ids(pushed_ms: int, numbers: range) -> list[bytes]:
-    """Return the ids of jobs that were pushed without one."""
-    return list(map((b"%d-%%d" % pushed_ms).__mod__, numbers))
 
 
 def read_priority(given: bytes | None, *, text: bool) -> int | bytes:

@@ -15,10 +15,10 @@ import msgspec
 from respq.config import SCHEDULES_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.cron import next_fire_ms
+from respq.engine.jobs.job import job_id
 from respq.engine.jobs.push import Producing, PushTerms, read_priority
 from respq.engine.records import (
     JobOptions,
-    JobsPushed,
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
@@ -262,10 +262,9 @@ class Scheduling(Producing):
         if ttl_ms is not None:
             options = msgspec.structs.replace(options or JobOptions(), expires_ms=now_ms + ttl_ms)
         due_ms = now_ms + schedule.delay_ms if schedule.delay_ms else 0
-        number = self.next_number()
-        priority, payloads = schedule.priority, [schedule.payload]
-        self.emit(JobsPushed(queue.number, number, payloads, priority, now_ms, due_ms, options))
-        return b"%d-%d" % (now_ms, number)
+        payloads = [schedule.payload]
+        [number] = self._put(now_ms, queue, payloads, schedule.priority, due_ms, options)
+        return job_id(now_ms, number)
 
     def _first_fire(self, now_ms: int, rhythm: Rhythm) -> int:
         if rhythm.cron:
