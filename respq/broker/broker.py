@@ -9,7 +9,7 @@ may leave: that is the runtime's (runtime/core.py).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -45,8 +45,6 @@ _SHOWN_BYTES = 128
 """Of words that a client sent, in errors."""
 _HTTP_WORDS = frozenset((b"POST", b"HOST:"))
 """As in Redis: what else would be run is the body of a request that a browser was tricked into."""
-RunKey = tuple[bytes, int, bytes]
-"""Command, database and key."""
 Figures = Mapping[str, Mapping[str, int | str]]
 """What INFO shows: section, name, value."""
 
@@ -85,9 +83,7 @@ class Broker:
             name: entry for name, entry in table.entries.items() if isinstance(entry, Command)
         }
 
-        self.runs = {name: each for name, each in self._commands.items() if each.run is not None}
-        """Commands of which several can be carried out together, by name."""
-        self.run_lengths = {name: each.run_length for name, each in self.runs.items()}
+        self._runs = {name: each for name, each in self._commands.items() if each.run is not None}
 
     def open_session(self, session_id: int, **about: Any) -> Session:
         """Make a session for a new client; it must authenticate if a password is set."""
@@ -176,27 +172,34 @@ class Broker:
 
     def _execute_run(self, session: Session, run: Run, now_ms: int) -> list[bytes]:
         """Carry out the first requests of a run together; return their encoded replies."""
+        command = self.run_command(run.head)
+        if command is None or session.guarded:
+            return []
         lasts = run.lasts[:RUN_MAX]
         key = run.head[1] if len(run.head) > 1 else lasts[0]
-        command = self.runs.get(run.head[0])
-        if command is None or command.run_length != len(run.head) + 1:
-            return []
-        if session.guarded or (len(run.head) == 1 and lasts.count(key) < len(lasts)):
+        if len(run.head) == 1 and lasts.count(key) < len(lasts):
             return []
         session.command = command
-        replies, pops = self.execute_together(run.head[0], session.db, key, lasts, now_ms)
+        replies, pops = self.execute_together(command, session.db, key, lasts, now_ms)
         session.pops += pops
         return replies
 
+    def run_command(self, words: Sequence[bytes]) -> Command | None:
+        """Return the command of requests that can be carried out together.
+
+        ``words`` are what they have before their last argument; None if they cannot.
+        """
+        command = self._runs.get(words[0]) if words else None
+        return command if command is not None and command.run_length == len(words) + 1 else None
+
     def execute_together(
-        self, name: bytes, db: int, key: bytes, lasts: list[bytes], now_ms: int
+        self, command: Command, db: int, key: bytes, lasts: list[bytes], now_ms: int
     ) -> RunAnswer:
         """Carry out requests that differ in their last argument only, as far as they go.
 
         Their sessions have selected ``db`` and are not guarded. Returns the encoded replies of
         the first of them, perhaps of none, and their pops, one each or none.
         """
-        command = self.runs[name]
         state = self.engine.state
         if (
             key not in state.names[db]

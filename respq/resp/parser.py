@@ -39,7 +39,7 @@ from respq.resp.pipeline import (
     slice_before,
 )
 from respq.resp.run import Run, read_run
-from respq.resp.short import SIZES, Heads, read_alone, read_short
+from respq.resp.short import SIZES, Alone, Heads, read_alone, read_short
 
 Arrived = list[list[bytes] | Run | RespqError]
 """What is made of a read: requests, runs of them, and errors where one was refused."""
@@ -120,6 +120,16 @@ class Parser:
         """
         return bool(self._held)
 
+    def feed_alone(self, data: bytes) -> Alone | None:
+        """Return the request that ``data`` is; None, and nothing is taken, if it is not just one.
+
+        Most reads are one request, short and whole. A client mostly asks for the same: then
+        the words before its last argument are the same object.
+        """
+        if self._missing or self._held or self._line or self.failed:
+            return None
+        return read_alone(data, self._heads, self._slice_bytes)
+
     def feed(self, data: bytes) -> Arrived:
         """Return the requests that ``data`` completes, in order.
 
@@ -127,11 +137,6 @@ class Parser:
         that are no request end the list with a `ProtocolFault`; from then on `failed` is set,
         and every list is empty.
         """
-        if not (self._missing or self._held or self._line or self.failed):
-            # What most reads are: one request, short and whole.
-            alone = read_alone(data, self._heads, self._slice_bytes)
-            if alone is not None:
-                return [alone]
         requests: Arrived = []
         if self.failed:
             return requests

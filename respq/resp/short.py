@@ -6,7 +6,7 @@ is left to the exact reader in parser.py, which gives the same answer for all th
 
 A client mostly repeats itself: the same few commands for the same queue, with another last
 argument. So for each of the 81 headers it is remembered how the last request with it went on
-(`Heads`), and bytes that begin alike are not read again.
+(`Heads`), and words that come again are not read again.
 """
 
 from __future__ import annotations
@@ -24,24 +24,36 @@ SIZES = {b"$%d\r\n" % size: size for size in range(1_000)}
 _LARGE_SIZE = re.compile(rb"\$([1-9]\d{3,6})\r\n").match
 
 
-Heads = dict[bytes, tuple[int, bytes, list[bytes]]]
-"""By its first header, of the last request that was alone: its size, its bytes before the
-last argument, and the arguments before the last."""
+Words = tuple[bytes, ...]
+Alone = tuple[Words, bytes]
+"""One request: the words before its last argument, and that."""
+Heads = dict[bytes, tuple[int, bytes, int, Words]]
+"""By its first header, of the last request that was alone: its size; its bytes up to its last
+argument; how many of them come before the header of that; the words that they are."""
 
 
-def read_alone(data: bytes, heads: Heads, bytes_max: int) -> list[bytes] | None:
+def read_alone(data: bytes, heads: Heads, bytes_max: int) -> Alone | None:
     """Return the request that ``data`` is, as `read_short` would; None if it is not just one."""
     known = heads.get(data[:8])
     if known is not None:
-        size, head, arguments = known
-        if len(data) == size and data.startswith(head):
-            return [*arguments, data[len(head) : -2]]
+        size, start, header, words = known
+        if len(data) == size and data.startswith(start):
+            return words, data[len(start) : -2]
+        if data.startswith(start[:header]) and len(data) <= bytes_max:
+            for begin in (header + 5, header + 4, header + 6):
+                last_size = SIZES.get(data[header:begin])
+                if last_size is not None:
+                    if begin + last_size + 2 == len(data):
+                        return words, data[begin:-2]
+                    break
     short = read_short(data, 0, bytes_max)
     if short is None or short[1] != len(data):
         return None
-    request = short[0]
-    heads[data[:8]] = len(data), data[: -2 - len(request[-1])], request[:-1]
-    return request
+    *before, last = short[0]
+    words = tuple(before)
+    begin = len(data) - 2 - len(last)
+    heads[data[:8]] = len(data), data[:begin], begin - len(b"$%d\r\n" % len(last)), words
+    return words, last
 
 
 def read_short(data: bytes, position: int, bytes_max: int) -> tuple[list[bytes], int] | None:

@@ -27,12 +27,14 @@ from itertools import repeat
 from time import perf_counter
 from typing import Protocol
 
-from respq.broker.broker import Broker, RunKey
+from respq.broker.broker import Broker
+from respq.broker.command import Command
 from respq.broker.session import Pop, Session
 from respq.config import Settings
 from respq.engine.timers import NEVER_MS
 from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
+from respq.resp.short import Alone, Words
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
 from respq.runtime.lag import LoopLag
@@ -70,6 +72,8 @@ Pops = Sequence[Pop]
 Held = tuple[Client, bytes, Pops]
 Arrival = tuple[Client, Arrived, int]
 """Who asks for what, and how many bytes it was."""
+LoneArrival = tuple[Client, bytes, int]
+"""Who asks with which last argument, and how many bytes it was."""
 
 
 class Core:
@@ -100,6 +104,8 @@ class Core:
         """Received since the open batch began, an upper bound of its size."""
         self._fail = fail
         self._arrivals: list[Arrival] = []
+        self._lone: dict[tuple[int, Words], list[LoneArrival]] = {}
+        """By the database and the words before the last argument."""
         self._open: list[Held] = []
         self._flight: list[Held] = []
         self._in_flight = False
@@ -141,55 +147,66 @@ class Core:
         if not self._turn_is_open:
             self.begin_turn()
 
-    def _execute_arrivals(self) -> None:
-        """Execute what arrived in this turn."""
-        arrivals, self._arrivals = self._arrivals, []
-        run_lengths = self.broker.run_lengths
-        alike: dict[RunKey, list[Arrival]] = {}
-        for arrival in arrivals:
-            client, requests, size = arrival
-            session = client.session
-            if session.closing:
-                continue  # Somebody has killed it in this turn.
-            request = requests[0]
-            if (
-                len(requests) == 1
-                and request.__class__ is list
-                and len(request) == run_lengths.get(request[0])
-                and not session.guarded
-            ):
-                key = request[0], session.db, request[1]
-                members = alike.get(key)
-                if members is None:
-                    alike[key] = [arrival]
-                else:
-                    members.append(arrival)
-            else:
-                client.take_turn(requests, size, self._now_ms)
-        for key, members in alike.items():
-            self._execute_alike(key, members)
+    def arrive_alone(self, client: Client, request: Alone, size: int) -> None:
+        """Have one request executed at the end of this turn, together with those like it.
 
-    def _execute_alike(self, key: RunKey, members: list[Arrival]) -> None:
+        Of a session that is not guarded: it is not in MULTI, and need not authenticate.
+        """
+        client.has_arrived = True
+        words, last = request
+        key = client.session.db, words
+        members = self._lone.get(key)
+        if members is None:
+            self._lone[key] = [(client, last, size)]
+            if not self._turn_is_open:
+                self.begin_turn()
+        else:
+            members.append((client, last, size))
+
+    def _execute_arrivals(self) -> None:
+        """Execute what arrived in this turn, but for clients that were killed in it."""
+        arrivals, self._arrivals = self._arrivals, []
+        lone, self._lone = self._lone, {}
+        for client, requests, size in arrivals:
+            if not client.session.closing:
+                client.take_turn(requests, size, self._now_ms)
+        for (db, words), members in lone.items():
+            command = self.broker.run_command(words)
+            alike = [member for member in members if not member[0].session.closing]
+            while command is not None and alike:
+                key = words[1] if len(words) > 1 else alike[0][1]
+                others = [] if len(words) > 1 else [each for each in alike if each[1] != key]
+                if others:
+                    alike = [each for each in alike if each[1] == key]
+                self._execute_together(command, db, words, key, alike)
+                alike = others
+            self._execute_singly(words, alike)
+
+    def _execute_together(
+        self, command: Command, db: int, words: Words, key: bytes, members: list[LoneArrival]
+    ) -> None:
         """Execute one request each of several clients, who want the same of the same queue."""
-        name, db, queue = key
-        lasts: list[bytes] = [requests[0][-1] for _, requests, _ in members]  # type: ignore[index]
+        lasts = [last for _, last, _ in members]
         began_s = self.traffic.begin()
-        replies, pops = self.broker.execute_together(name, db, queue, lasts, self._now_ms)
-        self.traffic.end(name, len(replies), began_s)
-        command = self.broker.runs[name]
-        pops_of = ((pop,) for pop in pops) if pops else repeat(())
-        done = [member[0] for member in members[: len(replies)]]
-        for client in done:
+        replies, pops = self.broker.execute_together(command, db, key, lasts, self._now_ms)
+        self.traffic.end(command.name, len(replies), began_s)
+        done = members if len(replies) == len(members) else members[: len(replies)]
+        clients = [client for client, _, _ in done]
+        for client in clients:
             client.has_arrived = False
             client.session.command = command
-        self.hold_all(zip(done, replies, pops_of, strict=False))
-        self.received(done, sum([size for _, _, size in members[: len(replies)]]))
-        for client, requests, size in members[len(replies) :]:
-            client.take_turn(requests, size, self._now_ms)
+        self.hold_all(zip(clients, replies, zip(pops) if pops else repeat(()), strict=False))
+        self.received(clients, sum([size for _, _, size in done]))
+        self._execute_singly(words, members[len(replies) :])
+
+    def _execute_singly(self, words: Words, members: list[LoneArrival]) -> None:
+        """Execute one request each of several clients, one after the other."""
+        for client, last, size in members:
+            client.take_turn([[*words, last]], size, self._now_ms)
 
     def _end_turn(self) -> None:
         """Execute what arrived, commit it, and see to it that the next turn comes in time."""
-        if self._arrivals:
+        if self._arrivals or self._lone:
             try:
                 self._execute_arrivals()
             except Exception as error:

@@ -58,10 +58,10 @@ class Traffic:
         """Return when commands begin to be executed, in seconds; 0 if they are not timed."""
         return perf_counter() if self._until_sample <= 0 else 0.0
 
-    def end(self, name: bytes, count: int, began_s: float) -> None:
+    def end(self, name: str, count: int, began_s: float) -> None:
         """Count commands that were executed, and each its share of the time if it was taken."""
         self.commands_total += count
         self._until_sample -= count
         if began_s and count:
-            self.durations.add(name.decode(), (perf_counter() - began_s) / count)
+            self.durations.add(name, (perf_counter() - began_s) / count)
             self._until_sample = SAMPLE_EVERY

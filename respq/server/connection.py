@@ -117,9 +117,15 @@ class Connection(asyncio.Protocol):
                 )
             self._look_at_reading()
             return
-        requests = self.parser.feed(data)
-        if requests:
-            self.core.arrive(self, requests, len(data))
+        alone = self.parser.feed_alone(data)
+        if alone is None:
+            requests = self.parser.feed(data)
+            if requests:
+                self.core.arrive(self, requests, len(data))
+        elif self.session.guarded:
+            self.core.arrive(self, [[*alone[0], alone[1]]], len(data))
+        else:
+            self.core.arrive_alone(self, alone, len(data))
 
     # What the core calls.
 
@@ -232,7 +238,7 @@ class Connection(asyncio.Protocol):
         command = session.command
         waits = session.waiter is not None
         self.core.traffic.end(
-            command.name.encode() if command is not None else b"", len(out) + waits, began_s
+            command.name if command is not None else "", len(out) + waits, began_s
         )
         if waits or session.closing:
             if waits and self._is_at_end:

@@ -92,7 +92,10 @@ def test_requests_of_several_clients_do_together_what_they_do_one_by_one(
     lasts = [name] * len(lasts) if command == b"QPOP" else lasts
     requests = [[command, name] if command == b"QPOP" else [command, name, last] for last in lasts]
 
-    replies, pops = together.broker.execute_together(command, 0, name, lasts, together.now_ms)
+    broker = together.broker
+    alike = broker.run_command(requests[0][:-1])
+    assert alike is not None
+    replies, pops = broker.execute_together(alike, 0, name, lasts, together.now_ms)
     assert len(pops) in (0, len(replies))
     replies += [one_by_one(together.default, [each]) for each in requests[len(replies) :]]
     together.settle()

@@ -91,7 +91,11 @@ class Remote:
     def arrive(self, *lines: str) -> None:
         """Have a read of one command a line executed at the end of the turn."""
         requests: Arrived = [line.encode().split() for line in lines]
-        self.rig.core.arrive(self, requests, sum(map(len, lines)))
+        if len(lines) == 1:
+            *words, last = lines[0].encode().split()
+            self.rig.core.arrive_alone(self, (tuple(words), last), len(lines[0]))
+        else:
+            self.rig.core.arrive(self, requests, sum(map(len, lines)))
 
     # What the core calls.
 
@@ -775,11 +779,12 @@ def test_only_the_pop_of_a_client_that_is_gone_is_undone() -> None:
     scenario(test)
 
 
-def test_what_a_client_asked_is_not_done_after_it_was_killed_in_the_same_turn() -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_client_asked_is_not_done_after_it_was_killed_in_the_same_turn(count: int) -> None:
     async def test(rig: Rig) -> None:
         killer, victim, other = Remote(rig), Remote(rig), Remote(rig)
-        killer.arrive(f"CLIENT KILL ID {victim.session.id}")
-        victim.arrive("QPUSH q lost", "QPUSH q lost")
+        killer.arrive("PING", f"CLIENT KILL ID {victim.session.id}")
+        victim.arrive(*["QPUSH q lost"] * count)
         other.arrive("QPUSH q kept")
 
         await until(lambda: killer.received and other.received)
