@@ -16,7 +16,7 @@ ghosts the deques are rebuilt.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from sortedcontainers import SortedDict
@@ -50,7 +50,7 @@ class ReadyOrder:
         bucket.append(job)
         self.count += 1
 
-    def extend(self, priority: int | bytes, jobs: Sequence[Job]) -> None:
+    def extend(self, priority: int | bytes, jobs: Collection[Job]) -> None:
         """Put jobs of one priority, in their order, behind their equals."""
         bucket = self._buckets.get(priority)
         if bucket is None:
@@ -99,20 +99,16 @@ class ReadyOrder:
         if not head and len(self._buckets) > 1:
             self._drop_empty_head()
 
-    def remove_all(self, jobs: Sequence[Job]) -> None:
-        """Take several jobs out."""
+    def remove_all(self, jobs: list[Job]) -> None:
+        """Take several jobs out: all at once if they are the first ones."""
         head = self._head
-        if not self._ghosts and head and len(jobs) < len(head):
-            taken = 0
-            for job in jobs:
-                if head[0] is not job:
-                    break
+        count = len(jobs)
+        # Compared as lists, for which the same object is equal without a look into it.
+        if not self._ghosts and head and count < len(head) and [*islice(head, count)] == jobs:
+            for _ in range(count):
                 head.popleft()
-                taken += 1
-            self.count -= taken
-            if taken == len(jobs):
-                return
-            jobs = jobs[taken:]
+            self.count -= count
+            return
         for job in jobs:
             self.remove(job)
 

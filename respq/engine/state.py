@@ -284,32 +284,30 @@ class State:
         queue.active_ms = pushed_ms = record.pushed_ms
         priority, due_ms, options = record.priority, record.due_ms, record.options
         phase = DELAYED if due_ms else READY
-        pushed = []
+        pushed: dict[int, Job] = {}
         number = record.first
         for payload in payloads:
-            pushed.append(
-                Job(
-                    queue,
-                    number,
-                    payload,
-                    priority,
-                    pushed_ms,
-                    pushed_ms,
-                    number,
-                    phase,
-                    due_ms,
-                    options,
-                )
+            pushed[number] = Job(
+                queue,
+                number,
+                payload,
+                priority,
+                pushed_ms,
+                pushed_ms,
+                number,
+                phase,
+                due_ms,
+                options,
             )
             number += 1
-        queue.keep_all(record.first, pushed)
+        queue.keep_all(pushed)
         if not self.live:
             return
         if phase != READY or options is not None:
-            for job in pushed:
+            for job in pushed.values():
                 self._enter(job)
             return
-        queue.ready.extend(priority, pushed)
+        queue.ready.extend(priority, pushed.values())
         if self.watched and (queue.db, queue.name) in self.watched:
             self.news.append((queue.db, queue.name))
 
@@ -367,29 +365,39 @@ class State:
     def _hand_out(self, leased: list[Job], record: JobsLeased, fence: int) -> None:
         """Lease jobs of one queue as ``record`` says, the first of them under ``fence``."""
         queue = leased[0].queue
-        live, leases = self.live, queue.leases
+        if self.live:
+            self._enter_leases(queue, leased, record.until_ms, fence)
         until_ms, since_ms, holder = record.until_ms, record.leased_ms, record.holder
-        if live:
-            queue.ready.remove_all(leased)
         for job in leased:
-            options = job.options
-            if live:
-                if options is None:
-                    receipt = b"%d:%d-%d" % (fence, job.pushed_ms, job.number)
-                else:
-                    if job.timer_ms:
-                        self.timers.remove(job.timer_ms, job.number)
-                    receipt = b"%d:%b" % (fence, job.id)
-                job.receipt = receipt
-                leases[receipt] = job
             job.phase = LEASED
             job.due_ms = until_ms
             job.since_ms = since_ms
             job.fence = fence
             job.holder = holder
             fence += 1
-        if live:
-            self.timers.add_all(until_ms, {job.number: job for job in leased})
+
+    def _enter_leases(self, queue: Queue, leased: list[Job], until_ms: int, fence: int) -> None:
+        """Move READY jobs of one queue to the leases; the first gets ``fence``."""
+        queue.ready.remove_all(leased)
+        leases = queue.leases
+        timed: dict[int, Timed] = {}
+        pushed_ms = -1
+        for job in leased:
+            number = job.number
+            if job.options is not None:
+                if job.timer_ms:
+                    self.timers.remove(job.timer_ms, number)
+                receipt = b"%d:%b" % (fence, job.id)
+            else:
+                if job.pushed_ms != pushed_ms:
+                    pushed_ms = job.pushed_ms
+                    shape = b"%%d:%d-%%d" % pushed_ms
+                receipt = shape % (fence, number)
+            job.receipt = receipt
+            leases[receipt] = job
+            timed[number] = job
+            fence += 1
+        self.timers.add_all(until_ms, timed)
 
     def _job_touched(self, record: JobTouched) -> None:
         job = self._present(self.queues.get(record.queue), record.number)

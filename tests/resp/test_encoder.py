@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respq.errors import BadReceipt, ProtocolFault, RespqError, SyntaxFault
-from respq.resp.encoder import encode
+from respq.resp.encoder import encode, encode_deliveries, encode_ids
 from respq.resp.replies import NULL_ARRAY, OK, Push, Reply, SetOf, Simple, Verbatim
 
 
@@ -167,3 +167,21 @@ def test_a_double_reads_back_to_the_bit(value: float) -> None:
     bits: Callable[[float], bytes] = struct.Struct("d").pack
 
     assert bits(float(encode(value, 3)[1:-2])) == bits(value)
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"a\r\nb", b"x" * 5_000])
+def test_deliveries_are_arrays_of_id_receipt_and_payload(payload: bytes) -> None:
+    receipts = [b"9:17-5", b"10:17-6", b"1234:x", b"12:a:bc", b"1:2:3:4", b"7:" + b"i" * 255]
+
+    replies = encode_deliveries(receipts, [payload] * len(receipts))
+
+    ids = [b"17-5", b"17-6", b"x", b"a:bc", b"2:3:4", b"i" * 255]
+    for reply, job_id, receipt in zip(replies, ids, receipts, strict=True):
+        assert (
+            reply == encode([job_id, receipt, payload], 2) == encode((job_id, receipt, payload), 3)
+        )
+
+
+@pytest.mark.parametrize("numbers", [range(7, 8), range(8, 13), range(99, 102), range(998, 1_001)])
+def test_ids_are_bulk_strings(numbers: range) -> None:
+    assert encode_ids(1_700, numbers) == [encode(b"1700-%d" % each, 2) for each in numbers]

@@ -140,19 +140,20 @@ class Queue:
         if options is not None and options.id is not None:
             self.ids[options.id] = job
 
-    def keep_all(self, first: int, jobs: list[Job]) -> None:
-        """Do what `keep` does for jobs with the same options and numbers from ``first`` on."""
-        options = jobs[0].options
+    def keep_all(self, jobs: dict[int, Job]) -> None:
+        """Do what `keep` does for jobs, by their numbers, that are consecutive."""
+        first = next(iter(jobs))
         place = first >> CHUNK_BITS
-        end = first + len(jobs)
-        if (end - 1) >> CHUNK_BITS != place or (options is not None and options.id is not None):
-            for job in jobs:
+        options = jobs[first].options
+        named = options is not None and options.id is not None
+        if named or (first + len(jobs) - 1) >> CHUNK_BITS != place:
+            for job in jobs.values():
                 self.keep(job)
             return
         chunk = self.jobs.get(place)
         if chunk is None:
             chunk = self.jobs[place] = {}
-        chunk.update(zip(range(first, end), jobs))  # noqa: B905 - a keyword costs 100 ns
+        chunk.update(jobs)
 
     def jobs_of(self, numbers: list[int]) -> list[Job]:
         """Return the jobs of those numbers; raise `KeyError` unless all are there."""
