@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from diskcache import Cache
 from diskcache.core import MODE_BINARY, MODE_PICKLE, MODE_RAW
 
 from respq.journal.journal import PositionTaken
@@ -307,3 +308,23 @@ def test_the_size_is_that_of_the_files_before_and_after_sealing(segment: Segment
     segment.open("always")
     segment.append(2, bytes(50_000))
     assert segment.size_bytes() == files() > 100_000
+
+
+def test_an_append_keeps_up_nothing_that_only_a_cache_needs(segment: Segment) -> None:
+    kept = "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'index') ORDER BY name"
+
+    assert segment.connection.execute(kept).fetchall() == [
+        ("Cache_key_raw",),
+        ("sqlite_autoindex_Settings_1",),
+    ]
+
+
+def test_what_was_appended_is_what_diskcache_finds_there(tmp_path: Path) -> None:
+    path = str(tmp_path / "segment-00000001")
+    segment = Segment.create(path, "always")
+    segment.append(1, b"first")
+    segment.append(2, b"")
+    segment.close()
+
+    with Cache(path, disk=BlobDisk) as cache:
+        assert [(key, cache[key]) for key in cache.iterkeys()] == [(1, b"first"), (2, b"")]
