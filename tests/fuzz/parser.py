@@ -1,6 +1,6 @@
 """Fuzz of the request parser: mutated streams, cut anywhere, against an obvious reading.
 
-    python -m tests.fuzz.parser [SEED]      round after round, until a law is broken
+    make fuzz ARGS=SEED      round after round, until a law is broken
 
 The laws of a round: a stream gives the same requests fed whole, byte by byte, and in
 random pieces; they are those of `reference`, which reads a finished stream in the
@@ -10,8 +10,6 @@ simplest way; only a fault is last, and nothing comes after it; nothing else is 
 from __future__ import annotations
 
 import random
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -153,7 +151,7 @@ def parse(stream: bytes, cuts: list[int], limits: Limits) -> list[Answer]:
     parser = limits.parser()
     answers: list[Answer] = []
     for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        requests = parser.feed(stream[start:stop])
+        requests = feed(parser, stream[start:stop])
         while parser.held:
             requests += parser.feed(b"")
         for request in singly(requests):
@@ -161,6 +159,12 @@ def parse(stream: bytes, cuts: list[int], limits: Limits) -> list[Answer]:
             answers.append(answer_of(request))
         assert parser.failed == bool(answers and answers[-1][0] == "ProtocolFault")
     return answers
+
+
+def feed(parser: Parser, data: bytes) -> Arrived:
+    """Return what a read brings, as a connection takes it."""
+    alone = parser.feed_alone(data)
+    return parser.feed(data) if alone is None else [[*alone[0], alone[1]]]
 
 
 def singly(arrived: Arrived) -> Iterator[list[bytes] | RespqError]:
@@ -292,25 +296,3 @@ def check_round(seed: int) -> int:
                 f"stream {stream!r}\nwant {want}\ngot  {got}"
             )
     return len(stream)
-
-
-def main(arguments: list[str]) -> None:
-    seed = int(arguments[0]) if arguments else random.SystemRandom().randrange(2**32)
-    write = sys.stdout.write
-    write(f"seed {seed}\n")
-    byte_count, next_report = 0, time.monotonic() + 10
-    first = seed
-    while True:
-        try:
-            byte_count += check_round(seed)
-        except Exception:
-            write(f"broken by seed {seed}\n")
-            raise
-        seed += 1
-        if time.monotonic() > next_report:
-            write(f"{seed - first} rounds, {byte_count} bytes, next seed {seed}\n")
-            next_report += 10
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -13,7 +13,7 @@ from respq.config import ARGUMENTS_MAX, BULK_BYTES_MAX, INLINE_BYTES_MAX, MIB
 from respq.errors import ProtocolFault, RespqError, TooBig
 from respq.resp.encoder import encode
 from respq.resp.parser import Parser
-from tests.fuzz.parser import array_of, singly, stream_of
+from tests.fuzz.parser import array_of, feed, singly, stream_of
 from tests.resp.real_redis import RealRedis, real_redis, replies_in
 
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -70,7 +70,7 @@ def feed_all(parser: Parser, pieces: list[bytes]) -> list[object]:
     """Feed pieces and return the requests, and errors by class and text."""
     answers: list[object] = []
     for piece in pieces:
-        for each in singly(parser.feed(piece)):
+        for each in singly(feed(parser, piece)):
             answers.append((type(each), str(each)) if isinstance(each, RespqError) else each)
     return answers
 

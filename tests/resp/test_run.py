@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,5 +122,7 @@ def test_pipelines_are_read_as_they_are_one_byte_at_a_time(
     limits = Limits(bulk_bytes_max=1 << 20, query_bytes_max=1 << 20, authenticated=True)
 
     whole = parse(stream, [], limits)
+    ends = [*accumulate(len(command) for command, count in parts for _ in range(count))]
 
     assert whole == parse(stream, list(range(1, len(stream))), limits)
+    assert whole == parse(stream, [end for end in ends if end < len(stream)], limits)
