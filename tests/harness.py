@@ -25,6 +25,7 @@ from respq.engine.state import State
 from respq.errors import RespqError
 from respq.handlers import command_table
 from respq.resp.parser import Arrived
+from respq.resp.replies import Encoded, Reply
 from respq.resp.run import Run
 from respq.runtime.zones import load_zone
 
@@ -135,7 +136,7 @@ class Harness:
         for session, reply in outbox:
             client = self.clients[session.id]
             client.pops = session.take_pops()
-            client.inbox.append(reply)
+            client.inbox.append(decoded(reply))
         self.engine.check()
 
     def replayed(self) -> State:
@@ -173,6 +174,15 @@ class Harness:
         """Return the phase of a job by name, ``gone`` if there is no such job."""
         job = self.job(queue, job_id)
         return PHASE_NAMES[job.phase].decode() if job is not None else "gone"
+
+
+def decoded(reply: Reply) -> Reply:
+    """Return a reply that may be encoded already as if it were not."""
+    if not isinstance(reply, Encoded):
+        return reply
+    reader = Reader()
+    reader.feed(reply.data)
+    return tuple(reader.gets())
 
 
 def arrived(requests: Iterable[list[bytes]]) -> Arrived:

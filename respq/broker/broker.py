@@ -16,7 +16,7 @@ from typing import Any
 from respq.broker.call import Wait
 from respq.broker.command import Bound, Command, CommandTable, Container, Flags, RunAnswer
 from respq.broker.session import Session, nothing_buffered
-from respq.broker.waiters import Waiter, Waiters
+from respq.broker.waiters import Name, Waiter, Waiters
 from respq.config import (
     QUEUED_COMMANDS_MAX,
     RUN_MAX,
@@ -37,10 +37,12 @@ from respq.errors import (
 )
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
-from respq.resp.replies import Reply, Simple
+from respq.resp.replies import Encoded, Reply, Simple
 from respq.resp.run import Run
 
 QUEUED = Simple(b"QUEUED")
+_BOUNDS_MAX, _BOUND_WORDS_MAX = 1_000, 16
+"""Requests whose meaning is remembered, and words of one."""
 _SHOWN_BYTES = 128
 """Of words that a client sent, in errors."""
 _HTTP_WORDS = frozenset((b"POST", b"HOST:"))
@@ -83,6 +85,12 @@ class Broker:
             name: entry for name, entry in table.entries.items() if isinstance(entry, Command)
         }
 
+        self._bounds: dict[tuple[bytes, ...], Bound] = {}
+        """What requests that may block mean: by their words, for they are repeated."""
+        self._asked: tuple[Command, Bound, int, int, int] | None = None
+        """What the last client that had to wait asked for, and when nothing had changed since."""
+        self._wait = Wait((), 0, None)
+        """… and how it waits."""
         self._runs = {name: each for name, each in self._commands.items() if each.run is not None}
 
     def open_session(self, session_id: int, **about: Any) -> Session:
@@ -116,13 +124,15 @@ class Broker:
                 return admitted
             command = admitted
         session.command = command
+        command.calls += 1
+        if command.blocking:
+            return self._execute_blocking(session, command, request, now_ms)
         session.call.now_ms = now_ms
         engine = self.engine
         start = len(engine.records)
-        command.calls += 1
         try:
             if len(request) == command.plain_length:
-                reply: Reply | Wait = command.handler(session.call, *request[command.words_count :])
+                reply = command.handler(session.call, *request[command.words_count :])
             else:
                 arguments, options = command.bind(request)
                 reply = command.handler(session.call, *arguments, **options)
@@ -130,11 +140,44 @@ class Broker:
             return self._refused(command, error, start)
         if len(engine.records) - start > 1:
             engine.end_transaction(start)
-        if reply.__class__ is Wait:
-            self.waiters.add(session, command, command.bind(request), reply, now_ms)
+        if engine.state.news:
+            self.serve(now_ms)
+        return reply  # type: ignore[no-any-return]
+
+    def _execute_blocking(
+        self, session: Session, command: Command, request: list[bytes], now_ms: int
+    ) -> Reply | Wait:
+        """Run a request that may block; clients who wait ask for the same again and again."""
+        engine = self.engine
+        start = len(engine.records)
+        try:
+            bound = self._bound(command, tuple(request))
+        except Exception as error:
+            return self._refused(command, error, start)
+        asked = command, bound, session.db, engine.changes, now_ms
+        if asked == self._asked:
+            # Nothing has changed since somebody was told to wait for the same.
+            self.waiters.add(session, command, bound, self._wait, now_ms)
+            return self._wait
+        reply = self._call(session, command, bound, now_ms)
+        if isinstance(reply, Wait):
+            self._asked, self._wait = asked, reply
+            self.waiters.add(session, command, bound, reply, now_ms)
+        engine.end_transaction(start)
         if engine.state.news:
             self.serve(now_ms)
         return reply
+
+    def _bound(self, command: Command, request: tuple[bytes, ...]) -> Bound:
+        """Return what `Command.bind` makes of a request that may block, and remember it."""
+        bound = self._bounds.get(request)
+        if bound is None:
+            bound = command.bind([*request])
+            if len(request) <= _BOUND_WORDS_MAX:
+                if len(self._bounds) >= _BOUNDS_MAX:
+                    self._bounds.clear()
+                self._bounds[request] = bound
+        return bound
 
     def execute_all(
         self, session: Session, requests: Arrived, now_ms: int
@@ -145,6 +188,10 @@ class Broker:
         at all, it is the last. Returns the encoded replies, and the requests that were not
         run; if ``session.waiter`` is set then, the last that was run has no reply yet.
         """
+        if len(requests) == 1 and isinstance(requests[0], list):
+            # What follows, without a loop.
+            reply = self.execute(session, requests[0], now_ms)
+            return ([] if isinstance(reply, Wait) else [encode(reply, session.protocol)]), []
         out: list[bytes] = []
         out_bytes = 0
         left = deque(requests)
@@ -172,25 +219,36 @@ class Broker:
 
     def _execute_run(self, session: Session, run: Run, now_ms: int) -> list[bytes]:
         """Carry out the first requests of a run together; return their encoded replies."""
+        lasts = run.lasts[:RUN_MAX]
         command = self.run_command(run.head)
+        if command is None and lasts.count(lasts[0]) == len(lasts):
+            command = self.run_command_of(run.head, lasts[0])
         if command is None or session.guarded:
             return []
-        lasts = run.lasts[:RUN_MAX]
-        key = run.head[1] if len(run.head) > 1 else lasts[0]
-        if len(run.head) == 1 and lasts.count(key) < len(lasts):
-            return []
         session.command = command
+        key = run.head[1] if len(run.head) > 1 else lasts[0]
         replies, pops = self.execute_together(command, session.db, key, lasts, now_ms)
         session.pops += pops
         return replies
 
     def run_command(self, words: Sequence[bytes]) -> Command | None:
-        """Return the command of requests that can be carried out together.
+        """Return the command by which requests with these words can be carried out together.
 
-        ``words`` are what they have before their last argument; None if they cannot.
+        The words are what comes before the last argument, the key among them; the last
+        arguments may be any. None if they cannot.
         """
-        command = self._runs.get(words[0]) if words else None
+        command = self._runs.get(words[0]) if len(words) > 1 else None
         return command if command is not None and command.run_length == len(words) + 1 else None
+
+    def run_command_of(self, words: Sequence[bytes], last: bytes) -> Command | None:
+        """Return the same for requests with these words and this last argument."""
+        command = self._runs.get(words[0]) if words else None
+        if command is None or command.run_length > 2:
+            return None
+        try:
+            return command if command.can_run(self._bound(command, (*words, last))) else None
+        except RespqError:
+            return None
 
     def execute_together(
         self, command: Command, db: int, key: bytes, lasts: list[bytes], now_ms: int
@@ -201,12 +259,10 @@ class Broker:
         the first of them, perhaps of none, and their pops, one each or none.
         """
         state = self.engine.state
-        if (
-            key not in state.names[db]
-            or (state.watched and (db, key) in state.watched)
-            or self.loading
-            or self.draining
-        ):
+        if key not in state.names[db] or self.loading or self.draining:
+            return [], []
+        if self.waiters.unlike and (db, key) in self.waiters.unlike:
+            # One who wants two jobs would get them, and was to get the first alone.
             return [], []
         assert command.run is not None
         start = len(self.engine.records)
@@ -217,6 +273,8 @@ class Broker:
                 raise
             return [], []
         command.calls += len(answer[0])
+        if state.news:
+            self.serve(now_ms)
         return answer
 
     def _call(self, session: Session, command: Command, bound: Bound, now_ms: int) -> Reply | Wait:
@@ -310,11 +368,31 @@ class Broker:
             while line:
                 number, name = heappop(line)
                 waiter = self.waiters.first(name, besides=tried)
-                if waiter is None or not self.engine.can_deliver(*name):
+                if waiter is None or not self.engine.deliverable(*name):
                     continue
                 if waiter.number == number:
-                    self._serve_waiter(waiter, tried, now_ms)
+                    others = line[0][0] if line else None
+                    if not waiter.can_run or not self._serve_alike(waiter, name, others, now_ms):
+                        self._serve_waiter(waiter, tried, now_ms)
                 heappush(line, (waiter.number, name))
+
+    def _serve_alike(self, first: Waiter, name: Name, before: int | None, now_ms: int) -> bool:
+        """Serve those who wait for the same, from the first on, as far as it lasts.
+
+        The numbers of all are below ``before``, if that is not None: somebody who waits for
+        another name has waited longer than the rest. Returns whether anybody was served.
+        """
+        db, key = name
+        limit = min(self.engine.deliverable(db, key), RUN_MAX)
+        alike = self.waiters.alike(first, name, before, limit)
+        run = first.command.run
+        assert run is not None
+        replies, pops = run(self.engine, now_ms, db, key, [key] * len(alike))
+        for waiter, reply, pop in zip(alike, replies, pops, strict=False):
+            self.waiters.remove(waiter)
+            waiter.session.pops.append(pop)
+            self.outbox.append((waiter.session, Encoded(reply)))
+        return bool(replies)
 
     def _serve_waiter(self, waiter: Waiter, tried: set[int], now_ms: int) -> None:
         """Run a waiting client's command again; if it still waits, note that it was tried."""

@@ -139,11 +139,14 @@ class Command:
     """Number of words with the name; negative means at least, as in COMMAND INFO."""
     required_count: int = field(init=False)
     run: RunFunction | None = None
+    run_besides: frozenset[str] = frozenset()
+    """Options that make no difference to what ``run`` carries out."""
     """Carries out a run of plain requests for one queue at once; see `CommandTable.run`."""
     run_length: int = field(init=False)
     """Number of words of a request that may be part of a run."""
     words_count: int = field(init=False)
     stateless: bool = field(init=False)
+    blocking: bool = field(init=False)
     _words_max: int = field(init=False)
     _tokens: dict[bytes, Option] = field(init=False)
     plain_length: int = field(init=False)
@@ -155,6 +158,7 @@ class Command:
         self.run_length = 1 + len(self.arguments) + (self.variadic is not None)
         self.required_count = sum(not arg.optional for _, arg in self.arguments)
         self.stateless = Flags.STATELESS in self.flags
+        self.blocking = Flags.BLOCKING in self.flags
         self._tokens = {}
         for option in self.options:
             for token in option.arg.words or (option.arg.token,):
@@ -198,6 +202,11 @@ class Command:
         if self._takes_all and length > self.words_count + len(self.arguments):
             return request[self.words_count :], NO_OPTIONS
         return self._bind(request)
+
+    def can_run(self, bound: Bound) -> bool:
+        """Tell whether `run` can carry out a request for a key alone, with these options."""
+        arguments, options = bound
+        return self.run is not None and len(arguments) == 1 and options.keys() <= self.run_besides
 
     def key_positions(self, request: list[bytes]) -> list[int]:
         """Return where the keys of a request stand; it need not be valid beyond its arity.
@@ -397,7 +406,7 @@ class CommandTable:
 
         return declare
 
-    def run(self, name: str) -> Callable[[RunFunction], RunFunction]:
+    def run(self, name: str, *, besides: str = "") -> Callable[[RunFunction], RunFunction]:
         """Declare the decorated function as a faster way to do ``name`` many times.
 
         It gets the engine, the time, a database, a key, and the last argument of each of
@@ -412,6 +421,7 @@ class CommandTable:
             command = self.entries[name.encode()]
             assert isinstance(command, Command), name
             command.run = run
+            command.run_besides = frozenset({besides} if besides else ())
             return run
 
         return declare

@@ -34,6 +34,8 @@ class Waiter:
     """0 for none."""
     since_ms: int
     number: int
+    can_run: bool
+    """`CommandTable.run` can carry out what it waits for."""
 
 
 class Waiters:
@@ -41,6 +43,8 @@ class Waiters:
 
     def __init__(self) -> None:
         self.names: dict[Name, OrderedDict[int, Waiter]] = {}
+        self.unlike: dict[Name, int] = {}
+        """By name, how many wait for more than `CommandTable.run` can do."""
         self.deadlines: Timers[Waiter] = Timers()
         self.count = 0
         self._next_number = 1
@@ -63,12 +67,15 @@ class Waiters:
             0 if wait.timeout_ms == FOREVER_MS else now_ms + wait.timeout_ms,
             now_ms,
             self._next_number,
+            command.can_run(bound),
         )
         self._next_number += 1
         self.count += 1
         session.waiter = waiter
         for name in waiter.names:
             self.names.setdefault(name, OrderedDict())[waiter.number] = waiter
+            if not waiter.can_run:
+                self.unlike[name] = self.unlike.get(name, 0) + 1
         if waiter.deadline_ms:
             self.deadlines.add(waiter.deadline_ms, waiter.number, waiter)
 
@@ -81,8 +88,30 @@ class Waiters:
             del line[waiter.number]
             if not line:
                 del self.names[name]
+            if not waiter.can_run:
+                self.unlike[name] -= 1
+                if not self.unlike[name]:
+                    del self.unlike[name]
         if waiter.deadline_ms:
             self.deadlines.remove(waiter.deadline_ms, waiter.number)
+
+    def alike(self, first: Waiter, name: Name, before: int | None, limit: int) -> list[Waiter]:
+        """Return up to ``limit`` waiters for a name, from ``first`` on, who can be served together.
+
+        The numbers of all are below ``before``, if that is not None.
+        """
+        found: list[Waiter] = []
+        for waiter in self.names[name].values():
+            if waiter is first or found:
+                if (
+                    len(found) == limit
+                    or (before is not None and waiter.number >= before)
+                    or not waiter.can_run
+                    or waiter.command is not first.command
+                ):
+                    break
+                found.append(waiter)
+        return found
 
     def first(self, name: Name, *, besides: set[int]) -> Waiter | None:
         """Return the longest waiting client for ``name`` whose number is not in ``besides``."""

@@ -25,11 +25,14 @@ class EngineCore:
         """Emitted and not yet taken, oldest first."""
         self.sizes: list[int] = []
         """Transactions of several records: flat pairs of index and length."""
+        self.changes = 0
+        """Records emitted ever: what has been found to be so is so as long as it stands."""
 
     def emit(self, record: Record) -> None:
         """Make a fact true and remember it for the journal."""
         self.state.apply(record)
         self.records.append(record)
+        self.changes += 1
 
     def end_transaction(self, start: int) -> None:
         """Make one transaction of the records emitted since there were ``start``."""

@@ -50,10 +50,10 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
         self.extend_leases(now_ms)
         self.catch_up(now_ms)
 
-    def can_deliver(self, db: int, name: bytes) -> bool:
-        """Tell whether a pop of this name would find a job."""
+    def deliverable(self, db: int, name: bytes) -> int:
+        """Return how many jobs pops of this name would find."""
         queue = self.state.names[db].get(name)
-        return queue is not None and queue.ready.count > 0
+        return queue.ready.count if queue is not None else 0
 
     def check(self) -> None:
         """Assert that every index agrees with the jobs."""

@@ -130,7 +130,7 @@ def qpush_run(
     return encode_ids(now_ms, engine.push(now_ms, db, queue, payloads)), []
 
 
-@TABLE.run("QPOP")
+@TABLE.run("QPOP", besides="block_ms")
 def qpop_run(
     engine: Engine, now_ms: int, db: int, queue: bytes, requests: list[bytes]
 ) -> RunAnswer:

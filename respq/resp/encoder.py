@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from respq.errors import RespqError
-from respq.resp.replies import NullArray, Push, Reply, SetOf, Simple, Verbatim
+from respq.resp.replies import Encoded, NullArray, Push, Reply, SetOf, Simple, Verbatim
 
 _CACHED = 1_024
 _INTEGERS = [b":%d\r\n" % value for value in range(_CACHED)]
@@ -213,6 +213,7 @@ _SAME_IN_BOTH: dict[type, Callable[[Any], bytes]] = {
     bytes: _write_bulk,
     tuple: _write_bulks,
     Simple: _write_simple,
+    Encoded: lambda reply: reply.data,
     RespqError: _write_error,
 }
 _RESP2, _RESP3 = _resp2(), _resp3()

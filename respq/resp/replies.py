@@ -14,6 +14,7 @@ bool                 a boolean; in RESP2 1 or 0
 float                a double; in RESP2 a bulk string
 Verbatim             text for people; in RESP2 a bulk string
 Push                 out-of-band data; in RESP2 an array
+Encoded              bytes of the wire, the same in both
 """
 
 from __future__ import annotations
@@ -67,8 +68,15 @@ class Push:
     items: Sequence[Reply]
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A reply that has been encoded, the same in both protocols."""
+
+    data: bytes
+
+
 # To mypy text is a sequence, too; the encoder refuses it.
 Reply: TypeAlias = (
-    "bool | int | float | bytes | NullArray | Simple | Verbatim | Push | RespqError"
+    "bool | int | float | bytes | NullArray | Simple | Verbatim | Push | Encoded | RespqError"
     " | Sequence[Reply] | Mapping[bytes, Reply] | AbstractSet[Reply] | None"
 )

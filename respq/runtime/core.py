@@ -171,21 +171,28 @@ class Core:
             if not client.session.closing:
                 client.take_turn(requests, size, self._now_ms)
         for (db, words), members in lone.items():
-            command = self.broker.run_command(words)
             alike = [member for member in members if not member[0].session.closing]
-            while command is not None and alike:
-                key = words[1] if len(words) > 1 else alike[0][1]
-                others = [] if len(words) > 1 else [each for each in alike if each[1] != key]
-                if others:
-                    alike = [each for each in alike if each[1] == key]
-                self._execute_together(command, db, words, key, alike)
-                alike = others
-            self._execute_singly(words, alike)
+            command = self.broker.run_command(words)
+            if command is not None:
+                self._execute_together(command, db, words, words[1], alike)
+                continue
+            by_last: dict[bytes, list[LoneArrival]] = {}
+            for member in alike:
+                by_last.setdefault(member[1], []).append(member)
+            for last, alike in by_last.items():
+                command = self.broker.run_command_of(words, last)
+                if command is None:
+                    self._execute_singly(words, alike)
+                else:
+                    key = words[1] if len(words) > 1 else last
+                    self._execute_together(command, db, words, key, alike)
 
     def _execute_together(
         self, command: Command, db: int, words: Words, key: bytes, members: list[LoneArrival]
     ) -> None:
         """Execute one request each of several clients, who want the same of the same queue."""
+        if not members:
+            return
         lasts = [last for _, last, _ in members]
         began_s = self.traffic.begin()
         replies, pops = self.broker.execute_together(command, db, key, lasts, self._now_ms)

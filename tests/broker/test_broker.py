@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,13 +42,31 @@ READS = st.lists(
 )
 
 
-def prepared() -> tuple[Harness, Client]:
+ALIKE = ["QPOP waited BLOCK 0", "QPOP waited BLOCK 0", "QPOP waited BLOCK 5"]
+UNLIKE = [
+    "QPOP waited LEASE 7 BLOCK 0",
+    "QMPOP 2 other waited BLOCK 0",
+    "QPOP waited COUNT 2 BLOCK 4",
+    "QPOP waited BLOCK 3 NOACK",
+]
+WAITS_FOR = st.one_of(
+    st.lists(st.sampled_from(ALIKE), max_size=5),
+    st.lists(st.sampled_from(ALIKE + UNLIKE), max_size=5),
+)
+
+
+def prepared(waits: list[str]) -> tuple[Harness, list[Client]]:
     harness = Harness()
     for line in QUEUES.values():
         harness.say(line)
-    waiting = harness.client()
-    waiting.say("QPOP waited BLOCK 0")
+    waiting = [harness.client() for _ in waits]
+    for client, line in zip(waiting, waits, strict=True):
+        client.say(line)
     return harness, waiting
+
+
+def inboxes(waiting: list[Client]) -> list[Any]:
+    return [[encode(reply, 2) for reply in client.inbox] for client in waiting]
 
 
 def one_by_one(client: Client, requests: list[list[bytes]]) -> bytes:
@@ -54,11 +74,11 @@ def one_by_one(client: Client, requests: list[list[bytes]]) -> bytes:
     return b"".join(encode(client.ask(*request), 2) for request in requests)
 
 
-@given(READS)
+@given(READS, WAITS_FOR)
 def test_a_run_does_what_its_requests_do_one_by_one(
-    reads: list[tuple[list[tuple[tuple[bytes, ...], int]], int]],
+    reads: list[tuple[list[tuple[tuple[bytes, ...], int]], int]], waits: list[str]
 ) -> None:
-    (together, waiting), (apart, other_waiting) = prepared(), prepared()
+    (together, waiting), (apart, other_waiting) = prepared(waits), prepared(waits)
 
     for repeated, elapsed_ms in reads:
         requests = [list(words) for words, times in repeated for _ in range(times)]
@@ -70,7 +90,7 @@ def test_a_run_does_what_its_requests_do_one_by_one(
 
         assert b"".join(out) == one_by_one(apart.default, requests)
         assert image(together.engine.state) == image(apart.engine.state)
-        assert waiting.inbox == other_waiting.inbox
+        assert inboxes(waiting) == inboxes(other_waiting)
         for harness in (together, apart):
             harness.pass_ms(elapsed_ms)
 
@@ -81,19 +101,23 @@ def test_a_run_does_what_its_requests_do_one_by_one(
 
 
 @given(
-    NAMES, st.sampled_from([b"QPUSH", b"QPOP", b"QACK"]), st.lists(WORDS, min_size=1, max_size=6)
+    NAMES,
+    st.sampled_from([b"QPUSH", b"QPOP", b"QACK"]),
+    st.lists(WORDS, min_size=1, max_size=6),
+    WAITS_FOR,
 )
 def test_requests_of_several_clients_do_together_what_they_do_one_by_one(
-    name: bytes, command: bytes, lasts: list[bytes]
+    name: bytes, command: bytes, lasts: list[bytes], waits: list[str]
 ) -> None:
-    (together, waiting), (apart, other_waiting) = prepared(), prepared()
+    (together, waiting), (apart, other_waiting) = prepared(waits), prepared(waits)
     for harness in (together, apart):
         harness.default.pipeline(*[f"QPUSH {name.decode()} x"] * 3, f"QPOP {name.decode()}")
     lasts = [name] * len(lasts) if command == b"QPOP" else lasts
     requests = [[command, name] if command == b"QPOP" else [command, name, last] for last in lasts]
 
     broker = together.broker
-    alike = broker.run_command(requests[0][:-1])
+    *words, last = requests[0]
+    alike = broker.run_command(words) or broker.run_command_of(words, last)
     assert alike is not None
     replies, pops = broker.execute_together(alike, 0, name, lasts, together.now_ms)
     assert len(pops) in (0, len(replies))
@@ -103,7 +127,7 @@ def test_requests_of_several_clients_do_together_what_they_do_one_by_one(
     assert replies == [one_by_one(apart.default, [each]) for each in requests]
     assert image(together.engine.state) == image(apart.engine.state)
     assert image(together.replayed()) == image(together.engine.state)
-    assert waiting.inbox == other_waiting.inbox
+    assert inboxes(waiting) == inboxes(other_waiting)
     for harness in (together, apart):
         discard(harness.engine.state)
 
