@@ -21,7 +21,7 @@ static void compile(Command *command, char *words[], int word_count, size_t payl
             char size[32];
             int length = snprintf(size, sizeof size, "%zu\r\n", payload_bytes);
             buffer_append(command_literal(command), size, (size_t)length);
-            append_payload(command_literal(command), payload_bytes);
+            append_payload(command, payload_bytes);
         } else {
             buffer_append(command_literal(command), words[i], strlen(words[i]));
         }
@@ -64,6 +64,8 @@ static const char *read_reply(const char *at, const char *end, const Step *step,
         long body = strtol(size, NULL, 10);
         if (end - after < body + 2)
             return NULL;
+        answer->payload = after;
+        answer->payload_length = (size_t)body;
         after += body + 2;
     } else if (begins(at, length, "DELETED")) {
         answer->integer = 1;

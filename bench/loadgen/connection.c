@@ -1,4 +1,4 @@
-/* One connection on its walk through the steps. */
+/* One connection: its bytes, and its walk through the steps. */
 #include "loadgen.h"
 
 #include <errno.h>
@@ -22,10 +22,10 @@ uint64_t clock_ns(void)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static void watch(Connection *connection, int operation, uint32_t events)
+void watch(int operation, int fd, uint32_t events, void *data)
 {
-    struct epoll_event event = {.events = events, .data.ptr = connection};
-    if (epoll_ctl(run.epoll_fd, operation, connection->fd, &event) < 0)
+    struct epoll_event event = {.events = events, .data.ptr = data};
+    if (epoll_ctl(run.epoll_fd, operation, fd, &event) < 0)
         fail("epoll_ctl: %s", strerror(errno));
 }
 
@@ -44,7 +44,7 @@ void connection_flush(Connection *connection)
     bool blocked = out->start < out->length;
     if (blocked != connection->waits_to_write) {
         connection->waits_to_write = blocked;
-        watch(connection, EPOLL_CTL_MOD, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+        watch(EPOLL_CTL_MOD, connection->fd, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, connection);
     }
 }
 
@@ -61,6 +61,8 @@ static void append_command(Connection *connection, const Command *command, size_
         } else if (piece->argument == ARGUMENT_CONNECTION) {
             run.options.protocol->append_argument(out, connection->name,
                                                   (size_t)connection->name_length);
+        } else if (piece->argument == ARGUMENT_STAMP) {
+            append_stamp(out, connection->due_ns);
         }
     }
 }
@@ -84,12 +86,13 @@ static void begin_step(Connection *connection)
     connection_flush(connection);
 }
 
-static void begin_round(Connection *connection)
+void connection_begin_round(Connection *connection)
 {
     uint64_t jobs = (uint64_t)run.options.pipeline;
     if (jobs > run.unstarted_jobs)
         jobs = run.unstarted_jobs;
-    if (jobs == 0 || run.stage == ENDING) {
+    bool ends = run.stage == ENDING && run.options.rate == 0; /* consumers take what is left */
+    if (jobs == 0 || ends) {
         close(connection->fd);
         run.active_count--;
         return;
@@ -97,8 +100,19 @@ static void begin_round(Connection *connection)
     if (run.options.count)
         run.unstarted_jobs -= jobs;
     connection->round_jobs = (size_t)jobs;
-    connection->step = 0;
+    connection->step = run.first_step;
     begin_step(connection);
+}
+
+/* Send the push that is due, behind those that wait for their replies. */
+void connection_push(Connection *connection, uint64_t due_ns)
+{
+    if (connection->out.start == connection->out.length)
+        buffer_clear(&connection->out);
+    connection->due_ns = due_ns;
+    append_command(connection, &run.steps[0].commands[0], 0);
+    connection->replies_due++;
+    connection_flush(connection);
 }
 
 /* Connections join one by one, each when another has ended a step. Were they to begin together,
@@ -109,7 +123,7 @@ void connection_join_next(void)
     if (run.joined_count == run.options.connections)
         return;
     run.active_count++;
-    begin_round(&run.connections[run.joined_count++]);
+    connection_begin_round(&run.connections[run.joined_count++]);
 }
 
 static void end_step(Connection *connection)
@@ -127,7 +141,7 @@ static void end_step(Connection *connection)
     if (!over && run.steps[connection->step].kind == STEP_ACK && connection->taken_count == 0)
         over = true; /* every take found nothing, so there is nothing to acknowledge */
     if (over)
-        begin_round(connection);
+        connection_begin_round(connection);
     else
         begin_step(connection);
 }
@@ -159,6 +173,8 @@ static void accept_answer(Connection *connection, const Answer *answer)
     bool job_over = connection->step == run.step_count - 1 && !answer->empty &&
                     connection->replies_seen % (size_t)step->command_count == 0;
     run.finished_jobs += job_over && run.stage == MEASURING;
+    if (run.options.rate)
+        schedule_accept(connection, answer, job_over);
 }
 
 void connection_read(Connection *connection)
@@ -194,7 +210,8 @@ void connection_read(Connection *connection)
     if (connection->replies_seen == connection->replies_due) {
         if (in->length > 0)
             fail("the server sent more replies than it got commands");
-        end_step(connection);
+        if (!connection->is_producer)
+            end_step(connection);
     }
 }
 
@@ -212,5 +229,5 @@ void connection_open(Connection *connection, int number)
     fcntl(connection->fd, F_SETFL, O_NONBLOCK);
     connection->name_length = snprintf(connection->name, sizeof connection->name, "%d", number);
     connection->taken_ends = calloc((size_t)run.options.pipeline, sizeof(size_t));
-    watch(connection, EPOLL_CTL_ADD, EPOLLIN);
+    watch(EPOLL_CTL_ADD, connection->fd, EPOLLIN, connection);
 }

@@ -8,7 +8,7 @@ enum { HISTOGRAM_BUCKETS = 64 * 60 };
 
 typedef struct {
     uint64_t counts[HISTOGRAM_BUCKETS];
-    uint64_t total;
+    uint64_t total, greatest;
 } Histogram;
 
 static inline void histogram_add(Histogram *histogram, uint64_t ns)
@@ -20,6 +20,8 @@ static inline void histogram_add(Histogram *histogram, uint64_t ns)
     }
     histogram->counts[index]++;
     histogram->total++;
+    if (ns > histogram->greatest)
+        histogram->greatest = ns;
 }
 
 static inline void histogram_merge(Histogram *into, const Histogram *from)
@@ -27,6 +29,8 @@ static inline void histogram_merge(Histogram *into, const Histogram *from)
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
         into->counts[i] += from->counts[i];
     into->total += from->total;
+    if (from->greatest > into->greatest)
+        into->greatest = from->greatest;
 }
 
 /* The least value of the bucket in which the given share (0 to 1) of all values is reached. */

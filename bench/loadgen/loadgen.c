@@ -10,6 +10,8 @@
  * With --seconds, a warm-up goes first; when the time is up each connection ends its round, so
  * that a cycle leaves nothing behind, but only what was finished in time is counted. With --count
  * exactly that many jobs go through, without warm-up: this is also how a queue is filled.
+ *
+ * With --rate and --consumers it measures latency under a fixed load (schedule.c).
  */
 #include "loadgen.h"
 
@@ -22,14 +24,14 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-enum { EVENTS_MAX = 1024, SILENCE_MS = 30000 };
+enum { EVENTS_MAX = 1024, SILENCE_MS = 30000, RATE_MAX = 1000000 };
 
 static const Protocol *const protocols[] = {&resp_protocol, &beanstalk_protocol};
 
 Run run = {.options = {.connections = 50, .pipeline = 1, .payload_bytes = 64,
                        .warm_up_seconds = 0.3},
            .unstarted_jobs = UINT64_MAX};
-static uint64_t now_ns, joined_ns, start_ns, end_ns;
+static uint64_t now_ns, joined_ns, start_ns, end_ns, drained_ns;
 static double start_cpu_seconds, end_cpu_seconds;
 
 _Noreturn void fail(const char *format, ...)
@@ -85,12 +87,16 @@ static void follow_clock(void)
 static void walk(void)
 {
     struct epoll_event events[EVENTS_MAX];
-    const Connection *first_idle = run.connections + run.options.connections;
+    const Connection *first_idle =
+        run.connections + run.options.connections + run.options.consumers;
     now_ns = clock_ns();
     if (run.options.count)
         enter_stage(MEASURING);
-    connection_join_next();
-    while (run.active_count > 0) {
+    if (run.options.rate)
+        schedule_begin();
+    else
+        connection_join_next();
+    while (run.options.rate ? !schedule_is_over() : run.active_count > 0) {
         int ready = epoll_wait(run.epoll_fd, events, EVENTS_MAX, SILENCE_MS);
         if (ready < 0 && errno != EINTR)
             fail("epoll_wait: %s", strerror(errno));
@@ -100,6 +106,12 @@ static void walk(void)
         follow_clock();
         for (int i = 0; i < ready; i++) {
             Connection *connection = events[i].data.ptr;
+            if (connection == NULL) {
+                schedule_tick();
+                continue;
+            }
+            if (run.options.rate)
+                schedule_send_due(); /* a push that is due does not wait for a row of replies */
             if (connection >= first_idle)
                 fail("the server closed or wrote to an idle connection");
             if (events[i].events & EPOLLOUT)
@@ -108,28 +120,23 @@ static void walk(void)
                 connection_read(connection);
         }
     }
-    now_ns = clock_ns();
-    if (run.options.count)
+    drained_ns = now_ns = clock_ns();
+    if (run.stage != ENDING)
         enter_stage(ENDING);
 }
 
-static void report(void)
+static void report_steps(double seconds)
 {
     static Histogram all;
-    double seconds = (double)(end_ns - start_ns) / 1e9;
     uint64_t answered = 0;
     for (int i = 0; i < run.step_count; i++) {
         histogram_merge(&all, &run.steps[i].round_trips);
         answered += run.steps[i].answered_count;
     }
-    printf("{\"errors\": 0, \"jobs\": %llu, \"seconds\": %.4f, \"jobs_per_second\": %.1f, "
-           "\"commands_per_second\": %.1f, \"round_trip_p50_us\": %.1f, "
-           "\"round_trip_p99_us\": %.1f, \"empty_takes\": %llu, \"generator_cpu\": %.3f, "
-           "\"steps\": [",
-           (unsigned long long)run.finished_jobs, seconds, (double)run.finished_jobs / seconds,
+    printf(", \"commands_per_second\": %.1f, \"round_trip_p50_us\": %.1f, "
+           "\"round_trip_p99_us\": %.1f, \"empty_takes\": %llu, \"steps\": [",
            (double)answered / seconds, (double)histogram_quantile(&all, 0.50) / 1e3,
-           (double)histogram_quantile(&all, 0.99) / 1e3, (unsigned long long)run.empty_takes,
-           (end_cpu_seconds - start_cpu_seconds) / seconds);
+           (double)histogram_quantile(&all, 0.99) / 1e3, (unsigned long long)run.empty_takes);
     for (int i = 0; i < run.step_count; i++) {
         const Step *step = &run.steps[i];
         double commands = step->answered_count ? (double)step->answered_count : 1;
@@ -141,7 +148,21 @@ static void report(void)
                (double)histogram_quantile(&step->round_trips, 0.99) / 1e3,
                (double)step->round_trip_ns / commands / 1e3);
     }
-    printf("]}\n");
+    printf("]");
+}
+
+static void report(void)
+{
+    double seconds = (double)(end_ns - start_ns) / 1e9;
+    printf("{\"errors\": 0, \"jobs\": %llu, \"seconds\": %.4f, \"drain_seconds\": %.4f, "
+           "\"jobs_per_second\": %.1f, \"generator_cpu\": %.3f",
+           (unsigned long long)run.finished_jobs, seconds, (double)(drained_ns - end_ns) / 1e9,
+           (double)run.finished_jobs / seconds, (end_cpu_seconds - start_cpu_seconds) / seconds);
+    if (run.options.rate)
+        schedule_report();
+    else
+        report_steps(seconds);
+    printf("}\n");
 }
 
 static const Protocol *protocol_named(const char *name)
@@ -164,6 +185,8 @@ static void read_options(int count, char *arguments[])
         {"warm-up", required_argument, NULL, 'w'},
         {"count", required_argument, NULL, 'n'},
         {"idle", required_argument, NULL, 'i'},
+        {"rate", required_argument, NULL, 'r'},
+        {"consumers", required_argument, NULL, 'C'},
         {"step", required_argument, NULL, 'x'},
         {0},
     };
@@ -181,6 +204,8 @@ static void read_options(int count, char *arguments[])
         case 'w': options->warm_up_seconds = atof(optarg); break;
         case 'n': options->count = strtoull(optarg, NULL, 10); break;
         case 'i': options->idle = atoi(optarg); break;
+        case 'r': options->rate = atoi(optarg); break;
+        case 'C': options->consumers = atoi(optarg); break;
         case 'x':
             if (run.step_count == STEPS_MAX)
                 fail("more than %d steps", STEPS_MAX);
@@ -199,6 +224,10 @@ static void read_options(int count, char *arguments[])
     for (int i = 0; i < run.step_count && run.steps[i].kind != STEP_TAKE; i++)
         if (run.steps[i].kind == STEP_ACK)
             fail("an ack step needs a take step before it");
+    if (options->rate < 0 || options->rate > RATE_MAX)
+        fail("--rate is at most %d", RATE_MAX);
+    if ((options->rate > 0) != (options->consumers > 0) || (options->rate && options->count))
+        fail("--rate and --consumers go together, and with --seconds");
     if (options->count)
         run.unstarted_jobs = options->count;
 }
@@ -212,7 +241,7 @@ int main(int count, char *arguments[])
     setrlimit(RLIMIT_NOFILE, &files);
 
     run.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    int total = run.options.connections + run.options.idle;
+    int total = run.options.connections + run.options.consumers + run.options.idle;
     run.connections = calloc((size_t)total, sizeof *run.connections);
     if (run.epoll_fd < 0 || run.connections == NULL)
         fail("cannot begin: %s", strerror(errno));

@@ -5,6 +5,9 @@
  * once, reads all their replies, and goes on to the next step. So P is the number of jobs, and
  * for a step of one command the number of commands, in flight on a connection.
  *
+ * With a rate the pushes leave the walk: they are sent by the clock (schedule.c), and only the
+ * consumers walk, through the steps after the push.
+ *
  * A protocol turns a template's words into bytes and bytes into answers. It is a `Protocol` in a
  * file of its own, listed in `protocols` in loadgen.c; nothing else knows the wire.
  */
@@ -21,6 +24,7 @@ enum {
     PATH_DEPTH_MAX = 8,    /* XREADGROUP's id lies 4 deep */
     STEP_COMMANDS_MAX = 4, /* XACK + XDEL are two */
     STEPS_MAX = 8,
+    STAMP_BYTES = 20, /* the digits of any uint64_t */
     WORDS_MAX = 64, /* of one command template */
 };
 
@@ -34,8 +38,9 @@ void buffer_reserve(Buffer *buffer, size_t more);
 void buffer_append(Buffer *buffer, const char *bytes, size_t length);
 void buffer_clear(Buffer *buffer);
 
-/* A template compiled: literal bytes of any length, then at most one argument, and so on. */
-typedef enum { ARGUMENT_NONE, ARGUMENT_TAKEN, ARGUMENT_CONNECTION } Argument;
+/* A template compiled: literal bytes of any length, then at most one argument, and so on. STAMP is
+ * the first bytes of a payload: the instant at which its push was due. */
+typedef enum { ARGUMENT_NONE, ARGUMENT_TAKEN, ARGUMENT_CONNECTION, ARGUMENT_STAMP } Argument;
 
 typedef struct {
     Buffer literal;
@@ -68,6 +73,8 @@ typedef struct {
     size_t refusal_length;
     const char *taken; /* what lies at the step's path, else NULL */
     size_t taken_length;
+    const char *payload; /* of a job: the last bulk string, in every protocol here; else NULL */
+    size_t payload_length;
     int64_t integer; /* -1 when the reply is no integer */
     bool empty;
 } Answer;
@@ -91,8 +98,10 @@ typedef struct {
     int name_length;
     int step;
     size_t round_jobs, step_jobs; /* of this round; of this step */
-    size_t replies_due, replies_seen;
+    size_t replies_due, replies_seen; /* of this step; of a producer's whole life */
     uint64_t sent_ns;
+    bool is_producer; /* it does not walk: it pushes by the clock */
+    uint64_t due_ns;  /* when the push that it sends was due, for the stamp */
     bool waits_to_write;
     Buffer in, out;
     Buffer taken; /* one after the other, each ending at its taken_ends */
@@ -103,6 +112,7 @@ typedef enum { WARMING_UP, MEASURING, ENDING } Stage;
 
 typedef struct {
     int port, connections, pipeline, idle;
+    int consumers, rate; /* pushes a second by the clock; 0 is a walk without one */
     size_t payload_bytes;
     double seconds, warm_up_seconds;
     uint64_t count;
@@ -115,7 +125,8 @@ typedef struct {
     Step steps[STEPS_MAX];
     int step_count;
     int epoll_fd;
-    Connection *connections;        /* those of the workload, then the idle ones */
+    Connection *connections; /* those of the workload, then the consumers, then the idle ones */
+    int first_step;          /* of the walk */
     int joined_count, active_count; /* that ever walked; that still walk */
     Stage stage;
     uint64_t unstarted_jobs;             /* of a counted run */
@@ -130,14 +141,26 @@ void step_compile(Step *step, const Protocol *protocol, const char *text, size_t
 Argument argument_named(const char *word);
 Buffer *command_literal(Command *command);
 void command_argument(Command *command, Argument argument);
-void append_payload(Buffer *buffer, size_t payload_bytes);
+void append_payload(Command *command, size_t payload_bytes);
 
 /* connection.c */
 uint64_t clock_ns(void);
+void watch(int operation, int fd, uint32_t events, void *data);
 void connection_open(Connection *connection, int number);
 void connection_join_next(void);
+void connection_begin_round(Connection *connection);
+void connection_push(Connection *connection, uint64_t due_ns);
 void connection_read(Connection *connection);
 void connection_flush(Connection *connection);
+
+/* schedule.c */
+void schedule_begin(void);
+void schedule_tick(void);
+void schedule_send_due(void);
+void schedule_accept(const Connection *connection, const Answer *answer, bool job_over);
+bool schedule_is_over(void);
+void schedule_report(void);
+void append_stamp(Buffer *buffer, uint64_t due_ns);
 
 /* loadgen.c: print the reason as the run's JSON line and leave with status 1. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -30,10 +30,9 @@ static void compile(Command *command, char *words[], int word_count, size_t payl
         if (argument != ARGUMENT_NONE) {
             command_argument(command, argument);
         } else if (strcmp(words[i], "{payload}") == 0) {
-            Buffer *literal = command_literal(command);
-            append_header(literal, '$', payload_bytes);
-            append_payload(literal, payload_bytes);
-            buffer_append(literal, "\r\n", 2);
+            append_header(command_literal(command), '$', payload_bytes);
+            append_payload(command, payload_bytes);
+            buffer_append(command_literal(command), "\r\n", 2);
         } else {
             append_bulk(command_literal(command), words[i], strlen(words[i]));
         }
@@ -91,6 +90,8 @@ static const char *read_nested(const char *at, const char *end, const Step *step
             return NULL;
         if (wanted)
             take(answer, after, (size_t)number);
+        answer->payload = after;
+        answer->payload_length = (size_t)number;
         return after + number + 2;
     case '*':
         number = read_number(text);

@@ -44,8 +44,15 @@ void command_argument(Command *command, Argument argument)
     open_piece(command)->argument = argument;
 }
 
-void append_payload(Buffer *buffer, size_t payload_bytes)
+void append_payload(Command *command, size_t payload_bytes)
 {
+    if (run.options.rate) {
+        if (payload_bytes < STAMP_BYTES)
+            fail("with a rate a payload has at least %d bytes", STAMP_BYTES);
+        command_argument(command, ARGUMENT_STAMP);
+        payload_bytes -= STAMP_BYTES;
+    }
+    Buffer *buffer = command_literal(command);
     buffer_reserve(buffer, payload_bytes);
     for (size_t i = 0; i < payload_bytes; i++)
         buffer->bytes[buffer->length++] = (char)('a' + i % 26);
