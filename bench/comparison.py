@@ -7,11 +7,11 @@ something even where its rates do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from generator import Load, Workload, generate, prepare, shown_command
+from generator import Load, Measured, Workload, generate, prepare, shown_command
 from result import Bench, Line, Target, missing
 from server import MeasurementFailed, Mode, Rival, Server
 
@@ -61,24 +61,36 @@ class Comparison:
             yield line
 
     def _measure_cell(self, bench: Bench, load: Load, line: Line) -> None:
-        values = {"ours": line.ours, "theirs": line.theirs}
         sides = {"ours": self.ours, "theirs": self.theirs}
-        with ExitStack() as stack:
-            running = {}
-            for key, side in sides.items():
+        values = {"ours": line.ours, "theirs": line.theirs}
+        for measured in rounds_in_turn(bench, sides, load, [line]):
+            for key, each in measured.items():
+                values[key].append(each["jobs_per_second"])
+
+
+def rounds_in_turn(
+    bench: Bench, sides: dict[str, Side], load: Load, lines: Sequence[Line]
+) -> Iterator[dict[str, Measured]]:
+    """Load the sides in turn and yield what each round measured, by side, without those missing.
+
+    The record of it all goes into each of the lines.
+    """
+    with ExitStack() as stack:
+        running = {}
+        for key, side in sides.items():
+            for line in lines:
                 line.commands[key] = side.rival.shown_command(side.mode)
                 line.loads[key] = shown_command(side.workload, load)
-                if side.rival.executable() is not None:
-                    running[key] = stack.enter_context(
-                        Server(side.rival, side.mode, bench.directory)
-                    )
-            for _ in range(bench.rounds):
-                round_measured = {}
-                for key, server in running.items():
-                    for name, each in running.items():
-                        prepare(each, sides[name].workload)
-                    measured = generate(server, sides[key].workload, load)
-                    values[key].append(measured["jobs_per_second"])
-                    round_measured[key] = measured
-                line.rounds.append(round_measured)
+            if side.rival.executable() is not None:
+                running[key] = stack.enter_context(Server(side.rival, side.mode, bench.directory))
+        for _ in range(bench.rounds):
+            measured = {}
+            for key, server in running.items():
+                for name, each in running.items():
+                    prepare(each, sides[name].workload)
+                measured[key] = generate(server, sides[key].workload, load)
+            for line in lines:
+                line.rounds.append(measured)
+            yield measured
+        for line in lines:
             line.facts = {key: each.rival.facts(each.port) for key, each in running.items()}
