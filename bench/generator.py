@@ -50,9 +50,15 @@ class Load:
     idle: int = 0
     seconds: float = 0
     count: int = 0
+    rate: int = 0
+    """Pushes a second by the clock, with ``consumers`` in blocking pops (loadgen/schedule.c)."""
+    consumers: int = 0
 
     def __str__(self) -> str:
         """Return how the table shows it."""
+        if self.rate:
+            clients = f"{self.connections:,} producers, {self.consumers:,} consumers"
+            return f"{self.rate:,} jobs/s, {clients}"
         idle = f" + {self.idle:,} idle" if self.idle else ""
         plural = "" if self.connections == 1 else "s"
         return f"P={self.pipeline}, {self.connections:,} connection{plural}{idle}"
@@ -95,7 +101,8 @@ def prepare(server: Server, workload: Workload) -> None:
 def generate(server: Server, workload: Workload, load: Load) -> Measured:
     """Run a workload against a server and return what the generator reports.
 
-    The server's own share of a processor, the warm-up included, is added as ``server_cpu``.
+    The server's own share of a processor, from the warm-up to the last reply, is added as
+    ``server_cpu``.
 
     Raises:
         MeasurementFailed: when any reply was an error, or the run did not end.
@@ -113,7 +120,8 @@ def generate(server: Server, workload: Workload, load: Load) -> Measured:
         raise MeasurementFailed(f"the load generator broke: {done.stderr.strip()}") from None
     if measured["errors"]:
         raise MeasurementFailed(f"{server.rival.name}: {measured['reason']}")
-    seconds = measured["seconds"] + (0 if load.count else WARM_UP_SECONDS)
+    seconds = measured["seconds"] + measured["drain_seconds"]
+    seconds += 0 if load.count else WARM_UP_SECONDS
     measured["server_cpu"] = round((server.cpu_seconds() - cpu_before) / max(seconds, 1e-3), 3)
     return measured
 
@@ -139,6 +147,8 @@ def _arguments(workload: Workload, load: Load, port: str) -> list[str]:
     words += ["--connections", str(load.connections)]
     words += ["--pipeline", str(load.pipeline), "--idle", str(load.idle)]
     words += ["--payload-bytes", str(PAYLOAD_BYTES), *length]
+    if load.rate:
+        words += ["--rate", str(load.rate), "--consumers", str(load.consumers)]
     for step in workload.steps_under(load):
         words += ["--step", step]
     return words

@@ -34,8 +34,8 @@ def table_line(line: Line) -> str:
         line.title,
         line.load,
         line.facts.get("ours", {}).get("commit_mode", "–"),
-        _middle(line.ours),
-        _middle(line.theirs),
+        _side(line.ours, line.notes.get("ours")),
+        _side(line.theirs, line.notes.get("theirs")),
         line.unit,
         "–" if line.ratio is None else f"{line.ratio:.2f}",
         spread,
@@ -113,11 +113,12 @@ def filesystem(directory: Path) -> str:
     return kind
 
 
-def _middle(values: Sequence[float]) -> str:
+def _side(values: Sequence[float], note: str | None) -> str:
     if not values:
         return "–"
     middle = median(values)
-    return f"{middle:,.2f}" if middle < 100 else f"{middle:,.0f}"
+    shown = f"{middle:,.2f}" if middle < 100 else f"{middle:,.0f}"
+    return shown if note is None else f"{shown} ({note})"
 
 
 def _line_document(line: Line) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Line:
     ours: list[float] = field(default_factory=list)
     """A value for each round."""
     theirs: list[float] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the table says in brackets behind a side's value."""
     target: Target | None = None
     judges_ratio: bool = True
     """The target is one for the ratio, not for our own value."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from comparison import Cell, Comparison, Side
 from generator import Load
+from latency import Latency
 from result import Row
 from rivals import beanstalkd, redis, respq
 from server import Mode
@@ -19,6 +20,8 @@ PIPELINED = Load(pipeline=50)
 ONE_CLIENT = Load(connections=1, pipeline=1)
 MANY_CLIENTS = Load(connections=4_000, pipeline=1)
 MANY_IDLE = Load(pipeline=1, idle=4_000)
+FIXED_RATES = tuple(Load(rate=rate, consumers=100) for rate in (5_000, 20_000))
+"""So many consumers that some wait while the others' jobs and acks are on their way to the disk."""
 
 
 def _cycle(mode: Mode) -> Side:
@@ -39,6 +42,18 @@ def _paired_stream(mode: Mode) -> Side:
 
 def _lpush(mode: Mode) -> Side:
     return Side(redis.SERVER, mode, redis.LIST_PUSH)
+
+
+def _blocked(mode: Mode) -> Side:
+    return Side(respq.SERVER, mode, respq.BLOCKED)
+
+
+def _blocked_list(mode: Mode) -> Side:
+    return Side(redis.SERVER, mode, redis.LIST_BLOCKED)
+
+
+def _blocked_stream(mode: Mode) -> Side:
+    return Side(redis.SERVER, mode, redis.STREAM_BLOCKED)
 
 
 def _beanstalk(mode: Mode) -> Side:
@@ -129,6 +144,38 @@ ROWS: tuple[Row, ...] = (
         _push(Mode.MEMORY),
         _lpush(Mode.MEMORY),
         (Cell(MANY_CLIENTS, 0.9), Cell(MANY_IDLE, None)),
+    ),
+    Latency(
+        "latency-memory-list",
+        "memory: fixed rate vs LPUSH and BRPOP",
+        _blocked(Mode.MEMORY),
+        _blocked_list(Mode.MEMORY),
+        FIXED_RATES,
+        ratio_max=1.3,
+    ),
+    Latency(
+        "latency-memory-streams",
+        "memory: fixed rate vs Redis Streams",
+        _blocked(Mode.MEMORY),
+        _blocked_stream(Mode.MEMORY),
+        FIXED_RATES,
+        ratio_max=1.3,
+    ),
+    Latency(
+        "latency-fsync-list",
+        "fsync: fixed rate vs LPUSH and BRPOP, appendfsync always",
+        _blocked(Mode.ALWAYS),
+        _blocked_list(Mode.ALWAYS),
+        FIXED_RATES,
+        ratio_max=1.3,
+    ),
+    Latency(
+        "latency-fsync-streams",
+        "fsync: fixed rate vs Redis Streams, appendfsync always",
+        _blocked(Mode.ALWAYS),
+        _blocked_stream(Mode.ALWAYS),
+        FIXED_RATES,
+        ratio_max=1.3,
     ),
     JobMemory(
         "job-memory",

@@ -65,5 +65,18 @@ STREAM_CYCLE = replace(
 )
 """The same; without a pipeline each of the four commands waits for its reply."""
 
+STREAM_BLOCKED = replace(
+    STREAM_CYCLE_PAIRED,
+    steps=(
+        _ADD,
+        "take:0.1.0.0=XREADGROUP GROUP g {connection} COUNT 1 BLOCK 0 STREAMS jobs >",
+        STREAM_CYCLE_PAIRED.steps[2],
+    ),
+)
+"""The cycle with consumers that wait for an entry; XACK and XDEL are sent together."""
+
 LIST_PUSH = Workload(prepare=("DEL jobs",), steps=("push=LPUSH jobs {payload}",))
 """The least that Redis can do to keep a job."""
+
+LIST_BLOCKED = replace(LIST_PUSH, steps=(*LIST_PUSH.steps, "take:1=BRPOP jobs 0"))
+"""A queue without acks: a consumer that fails has lost its job."""

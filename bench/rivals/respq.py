@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from generator import Workload
@@ -70,5 +71,8 @@ CYCLE = Workload(
     prepare=("DEL jobs",),
     steps=("push=QPUSH jobs {payload}", "take:1=QPOP jobs", "ack=QACK jobs {taken}"),
 )
+
+BLOCKED = replace(CYCLE, steps=(CYCLE.steps[0], "take:1=QPOP jobs BLOCK 0", CYCLE.steps[2]))
+"""The cycle with consumers that wait for a job."""
 
 PUSH = Workload(prepare=("DEL jobs",), steps=CYCLE.steps[:1])
