@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Any
 
 from respq.broker.call import Wait
@@ -154,18 +154,47 @@ class Broker:
             bound = self._bound(command, tuple(request))
         except Exception as error:
             return self._refused(command, error, start)
-        asked = command, bound, session.db, engine.changes, now_ms
-        if asked == self._asked:
-            # Nothing has changed since somebody was told to wait for the same.
-            self.waiters.add(session, command, bound, self._wait, now_ms)
-            return self._wait
-        reply = self._call(session, command, bound, now_ms)
+        reply = self._ask(session, command, bound, now_ms)
         if isinstance(reply, Wait):
-            self._asked, self._wait = asked, reply
-            self.waiters.add(session, command, bound, reply, now_ms)
+            self.waiters.add((session,), command, bound, reply, now_ms)
         engine.end_transaction(start)
         if engine.state.news:
             self.serve(now_ms)
+        return reply
+
+    def wait_together(
+        self,
+        command: Command,
+        key: bytes,
+        request: tuple[bytes, ...],
+        sessions: Sequence[Session],
+        now_ms: int,
+    ) -> bool:
+        """Have clients wait who ask a queue for the same, if there is nothing in it.
+
+        `execute_together` has answered others of the kind, as far as it went. Returns whether
+        they wait; if not, each request is to be executed.
+        """
+        bound = self._bound(command, request)
+        if not bound[1] or self.loading or self.draining:
+            return False
+        if self.engine.deliverable(sessions[0].db, key):
+            return False
+        wait = self._ask(sessions[0], command, bound, now_ms)
+        if not isinstance(wait, Wait):
+            return False
+        command.calls += len(sessions)
+        self.waiters.add(sessions, command, bound, wait, now_ms)
+        return True
+
+    def _ask(self, session: Session, command: Command, bound: Bound, now_ms: int) -> Reply | Wait:
+        """Call a handler that may block, or tell at once how a client has to wait."""
+        asked = command, bound, session.db, self.engine.changes, now_ms
+        if asked == self._asked:
+            return self._wait  # Nothing has changed since somebody was told to.
+        reply = self._call(session, command, bound, now_ms)
+        if isinstance(reply, Wait):
+            self._asked, self._wait = asked, reply
         return reply
 
     def _bound(self, command: Command, request: tuple[bytes, ...]) -> Bound:
@@ -264,6 +293,8 @@ class Broker:
         if self.waiters.unlike and (db, key) in self.waiters.unlike:
             # One who wants two jobs would get them, and was to get the first alone.
             return [], []
+        if command.blocking and not self.engine.deliverable(db, key):
+            return [], []
         assert command.run is not None
         start = len(self.engine.records)
         try:
@@ -361,20 +392,25 @@ class Broker:
         while state.news:
             names, state.news = dict.fromkeys(state.news), []
             # Not name by name: whoever waits for several could be given, for the news of one,
-            # what another has waited for longer.
+            # what another has waited for longer. So each name's first waiter stands in line.
             tried: set[int] = set()
-            line = [(0, name) for name in names]
-            heapify(line)
+            line: list[tuple[int, Name, Waiter]] = []
+            for name in names:
+                self._line_up(line, name, tried)
             while line:
-                number, name = heappop(line)
-                waiter = self.waiters.first(name, besides=tried)
-                if waiter is None or not self.engine.deliverable(*name):
-                    continue
-                if waiter.number == number:
+                number, name, waiter = heappop(line)
+                if waiter.session.waiter is waiter and number not in tried:
                     others = line[0][0] if line else None
                     if not waiter.can_run or not self._serve_alike(waiter, name, others, now_ms):
                         self._serve_waiter(waiter, tried, now_ms)
-                heappush(line, (waiter.number, name))
+                self._line_up(line, name, tried)
+
+    def _line_up(self, line: list[tuple[int, Name, Waiter]], name: Name, tried: set[int]) -> None:
+        """Put the longest waiting client for a name into line, if there is anything for it."""
+        if self.engine.deliverable(*name):
+            waiter = self.waiters.first(name, besides=tried)
+            if waiter is not None:
+                heappush(line, (waiter.number, name, waiter))
 
     def _serve_alike(self, first: Waiter, name: Name, before: int | None, now_ms: int) -> bool:
         """Serve those who wait for the same, from the first on, as far as it lasts.

@@ -10,6 +10,7 @@ anybody.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,33 +52,34 @@ class Waiters:
 
     def add(
         self,
-        session: Session,
+        sessions: Sequence[Session],
         command: Command,
         bound: Bound,
         wait: Wait,
         now_ms: int,
     ) -> None:
-        """Have a client wait behind those that are waiting already."""
-        waiter = Waiter(
-            session,
-            command,
-            bound,
-            tuple((session.db, name) for name in dict.fromkeys(wait.names)),
-            wait.otherwise,
-            0 if wait.timeout_ms == FOREVER_MS else now_ms + wait.timeout_ms,
-            now_ms,
-            self._next_number,
-            command.can_run(bound),
-        )
-        self._next_number += 1
-        self.count += 1
-        session.waiter = waiter
-        for name in waiter.names:
-            self.names.setdefault(name, OrderedDict())[waiter.number] = waiter
-            if not waiter.can_run:
-                self.unlike[name] = self.unlike.get(name, 0) + 1
-        if waiter.deadline_ms:
-            self.deadlines.add(waiter.deadline_ms, waiter.number, waiter)
+        """Have clients wait for the same, behind those that are waiting already.
+
+        They have selected the same database.
+        """
+        db = sessions[0].db
+        names = tuple([(db, name) for name in dict.fromkeys(wait.names)])
+        lines = [self.names.setdefault(name, OrderedDict()) for name in names]
+        deadline_ms = 0 if wait.timeout_ms == FOREVER_MS else now_ms + wait.timeout_ms
+        can_run = command.can_run(bound)
+        for number, session in enumerate(sessions, self._next_number):
+            session.waiter = waiter = Waiter(
+                session, command, bound, names, wait.otherwise, deadline_ms, now_ms, number, can_run
+            )
+            for line in lines:
+                line[number] = waiter
+            if deadline_ms:
+                self.deadlines.add(deadline_ms, number, waiter)
+        self._next_number += len(sessions)
+        self.count += len(sessions)
+        if not can_run:
+            for name in names:
+                self.unlike[name] = self.unlike.get(name, 0) + len(sessions)
 
     def remove(self, waiter: Waiter) -> None:
         """Forget a waiter; its client waits no more."""

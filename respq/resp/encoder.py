@@ -37,6 +37,8 @@ def encode(reply: Reply, protocol: int) -> bytes:
 
 def encode_ids(pushed_ms: int, numbers: range) -> list[bytes]:
     """Return the bytes of the ids ``pushed_ms-number``, the same in both protocols."""
+    if len(numbers) == 1:
+        return [_write_bulk(b"%d-%d" % (pushed_ms, numbers[0]))]
     size = len(b"%d-%d" % (pushed_ms, numbers[-1]))
     if size != len(b"%d-%d" % (pushed_ms, numbers[0])):
         return [_write_bulk(b"%d-%d" % (pushed_ms, number)) for number in numbers]

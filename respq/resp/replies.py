@@ -68,7 +68,7 @@ class Push:
     items: Sequence[Reply]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encoded:
     """A reply that has been encoded, the same in both protocols."""
 

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from dataclasses import dataclass
+from itertools import compress, repeat
 from time import perf_counter
 from typing import Protocol
 
@@ -55,6 +56,9 @@ class Client(Protocol):
     def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
         """Execute requests of ``size`` bytes, and hold their replies."""
 
+    def waits(self) -> None:
+        """Be blocked from now on, by the request that arrived alone."""
+
     def release(self, data: bytes, pops: Pops) -> None:
         """Send a reply whose time has come; undo its pops if the transport is closed."""
 
@@ -72,8 +76,48 @@ Pops = Sequence[Pop]
 Held = tuple[Client, bytes, Pops]
 Arrival = tuple[Client, Arrived, int]
 """Who asks for what, and how many bytes it was."""
-LoneArrival = tuple[Client, bytes, int]
-"""Who asks with which last argument, and how many bytes it was."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Clients that have one request each, with the same words before the last argument."""
+
+    clients: list[Client]
+    lasts: list[bytes]
+    sizes: list[int]
+    """Bytes of each request."""
+
+    def without_closing(self) -> Group:
+        """Return those whose session goes on."""
+        for client in self.clients:
+            if client.session.closing:
+                stays = [not client.session.closing for client in self.clients]
+                return Group(
+                    list(compress(self.clients, stays)),
+                    list(compress(self.lasts, stays)),
+                    list(compress(self.sizes, stays)),
+                )
+        return self
+
+    def by_last(self) -> dict[bytes, Group]:
+        """Return the groups of those who ask for the same, by what that is."""
+        lasts = self.lasts
+        if lasts.count(lasts[0]) == len(lasts):
+            return {lasts[0]: self}
+        groups: dict[bytes, Group] = {}
+        for client, last, size in zip(self.clients, lasts, self.sizes, strict=True):
+            group = groups.setdefault(last, Group([], [], []))
+            group.clients.append(client)
+            group.lasts.append(last)
+            group.sizes.append(size)
+        return groups
+
+    def parted(self, count: int) -> tuple[Group, Group]:
+        """Return the first ``count``, and the others."""
+        clients, lasts, sizes = self.clients, self.lasts, self.sizes
+        return Group(clients[:count], lasts[:count], sizes[:count]), Group(
+            clients[count:], lasts[count:], sizes[count:]
+        )
 
 
 class Core:
@@ -104,7 +148,7 @@ class Core:
         """Received since the open batch began, an upper bound of its size."""
         self._fail = fail
         self._arrivals: list[Arrival] = []
-        self._lone: dict[tuple[int, Words], list[LoneArrival]] = {}
+        self._groups: dict[tuple[int, Words], Group] = {}
         """By the database and the words before the last argument."""
         self._open: list[Held] = []
         self._flight: list[Held] = []
@@ -155,31 +199,33 @@ class Core:
         client.has_arrived = True
         words, last = request
         key = client.session.db, words
-        members = self._lone.get(key)
-        if members is None:
-            self._lone[key] = [(client, last, size)]
+        group = self._groups.get(key)
+        if group is None:
+            self._groups[key] = Group([client], [last], [size])
             if not self._turn_is_open:
                 self.begin_turn()
         else:
-            members.append((client, last, size))
+            group.clients.append(client)
+            group.lasts.append(last)
+            group.sizes.append(size)
 
     def _execute_arrivals(self) -> None:
         """Execute what arrived in this turn, but for clients that were killed in it."""
         arrivals, self._arrivals = self._arrivals, []
-        lone, self._lone = self._lone, {}
+        groups, self._groups = self._groups, {}
+        self.deliver()  # A client whose wait is over may have said more: it is answered in order.
         for client, requests, size in arrivals:
             if not client.session.closing:
                 client.take_turn(requests, size, self._now_ms)
-        for (db, words), members in lone.items():
-            alike = [member for member in members if not member[0].session.closing]
+        for (db, words), everybody in groups.items():
+            group = everybody.without_closing()
+            if not group.clients:
+                continue
             command = self.broker.run_command(words)
             if command is not None:
-                self._execute_together(command, db, words, words[1], alike)
+                self._execute_together(command, db, words, words[1], group)
                 continue
-            by_last: dict[bytes, list[LoneArrival]] = {}
-            for member in alike:
-                by_last.setdefault(member[1], []).append(member)
-            for last, alike in by_last.items():
+            for last, alike in group.by_last().items():
                 command = self.broker.run_command_of(words, last)
                 if command is None:
                     self._execute_singly(words, alike)
@@ -188,32 +234,48 @@ class Core:
                     self._execute_together(command, db, words, key, alike)
 
     def _execute_together(
-        self, command: Command, db: int, words: Words, key: bytes, members: list[LoneArrival]
+        self, command: Command, db: int, words: Words, key: bytes, group: Group
     ) -> None:
         """Execute one request each of several clients, who want the same of the same queue."""
-        if not members:
-            return
-        lasts = [last for _, last, _ in members]
+        clients = group.clients
         began_s = self.traffic.begin()
-        replies, pops = self.broker.execute_together(command, db, key, lasts, self._now_ms)
+        replies, pops = self.broker.execute_together(command, db, key, group.lasts, self._now_ms)
+        if not replies:
+            self._execute_rest(command, words, key, group)
+            return
         self.traffic.end(command.name, len(replies), began_s)
-        done = members if len(replies) == len(members) else members[: len(replies)]
-        clients = [client for client, _, _ in done]
+        rest = None
+        if len(replies) < len(clients):
+            group, rest = group.parted(len(replies))
+            clients = group.clients
         for client in clients:
             client.has_arrived = False
             client.session.command = command
-        self.hold_all(zip(clients, replies, zip(pops) if pops else repeat(()), strict=False))
-        self.received(clients, sum([size for _, _, size in done]))
-        self._execute_singly(words, members[len(replies) :])
+        self.hold_all(zip(clients, replies, zip(pops) if pops else repeat(())))  # noqa: B905
+        self.received(clients, sum(group.sizes))
+        if rest is not None:
+            self._execute_rest(command, words, key, rest)
 
-    def _execute_singly(self, words: Words, members: list[LoneArrival]) -> None:
+    def _execute_rest(self, command: Command, words: Words, key: bytes, group: Group) -> None:
+        """Have clients wait for what others had, or execute what they ask one after the other."""
+        if command.blocking:
+            sessions = [client.session for client in group.clients]
+            request = (*words, group.lasts[0])
+            if self.broker.wait_together(command, key, request, sessions, self._now_ms):
+                self.traffic.commands_total += len(sessions)
+                for client in group.clients:
+                    client.waits()
+                return
+        self._execute_singly(words, group)
+
+    def _execute_singly(self, words: Words, group: Group) -> None:
         """Execute one request each of several clients, one after the other."""
-        for client, last, size in members:
+        for client, last, size in zip(group.clients, group.lasts, group.sizes, strict=True):
             client.take_turn([[*words, last]], size, self._now_ms)
 
     def _end_turn(self) -> None:
         """Execute what arrived, commit it, and see to it that the next turn comes in time."""
-        if self._arrivals or self._lone:
+        if self._arrivals or self._groups:
             try:
                 self._execute_arrivals()
             except Exception as error:

@@ -150,6 +150,14 @@ class Connection(asyncio.Protocol):
             self._look_at_reading()
             self._resume_soon()
 
+    def waits(self) -> None:
+        """Be blocked from now on, by the request that arrived alone."""
+        self.has_arrived = False
+        if self._is_at_end:
+            self._give_up_waiting()
+        if self._is_paused:
+            self._look_at_reading()
+
     def answer(self, reply: Reply) -> None:
         """Send the reply of a wait that is over, and go on behind it."""
         data = encode(reply, self.session.protocol)

@@ -64,6 +64,9 @@ class Client:
     def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
         """Take no part: here commands are run by `Beside.ask`."""
 
+    def waits(self) -> None:
+        """Be blocked from now on."""
+
     def release(self, data: bytes, pops: Pops) -> None:
         """Take a reply."""
 

@@ -108,6 +108,9 @@ class Remote:
             self.rig.core.hold(self, b"".join(out), pops, stateless=stateless)
         self.rig.core.received((self,), size)
 
+    def waits(self) -> None:
+        self.has_arrived = False
+
     def release(self, data: bytes, pops: Pops) -> None:
         if self.is_closed:
             self.rig.core.undo(pops)
@@ -760,6 +763,89 @@ def test_clients_who_want_the_same_are_served_together_and_each_gets_its_own_rep
     assert [r.numbers for r in records if isinstance(r, JobsAcked)] == [[2]]
 
 
+def test_of_clients_who_ask_together_those_wait_for_whom_nothing_is_left(
+    mode: Callable[[Rig], None],
+) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        owner = Remote(rig)
+        owner.send("QPUSH q a")
+        await until(lambda: rig.core.is_settled)
+        clients = [Remote(rig) for _ in range(3)]
+        calls = rig.broker.resolve([b"QPOP"]).calls
+
+        for client in clients:
+            client.arrive("QPOP q BLOCK 5000")
+        await until(lambda: clients[0].received)
+
+        assert [client.session.waiter is not None for client in clients] == [False, True, True]
+        assert [client.has_arrived for client in clients] == [False] * 3
+        assert rig.broker.resolve([b"QPOP"]).calls == calls + 3
+        owner.send("QMPUSH q 2 b c")
+        await until(lambda: all(client.received for client in clients))
+        payloads = [client.received[0].split(b"\r\n")[-2] for client in clients]
+        assert payloads == [b"a", b"b", b"c"]
+        assert rig.replayed() == image(rig.engine.state)
+
+    scenario(test)
+
+
+def test_clients_who_ask_together_wait_as_long_as_each_said() -> None:
+    async def test(rig: Rig) -> None:
+        owner, shorter, longer = Remote(rig), Remote(rig), Remote(rig)
+        owner.send("QUEUE CREATE q")
+        shorter.arrive("QPOP q BLOCK 5")
+        longer.arrive("QPOP q BLOCK 500")
+        await until(lambda: longer.session.waiter is not None)
+
+        rig.wall_ms += 10
+        owner.arrive("PING")
+        await until(lambda: shorter.received)
+
+        assert shorter.received == [b"*-1\r\n"]
+        assert longer.session.waiter is not None
+        assert longer.received == []
+
+    scenario(test)
+
+
+def test_clients_with_the_same_words_for_different_queues_get_their_own() -> None:
+    async def test(rig: Rig) -> None:
+        owner = Remote(rig)
+        owner.send("QPUSH a of-a", "QPUSH b of-b", "QUEUE CREATE c")
+        await until(lambda: rig.core.is_settled)
+        names = ["b", "a", "c", "b", "absent"]
+        clients = [Remote(rig) for _ in names]
+
+        for client, name in zip(clients, names, strict=True):
+            client.arrive(f"QPOP {name}")
+
+        await until(lambda: all(client.received for client in clients))
+        payloads = [client.received[0].split(b"\r\n")[-2] for client in clients]
+        assert payloads == [b"of-b", b"of-a", b"*-1", b"*-1", b"*-1"]
+
+    scenario(test)
+
+
+def test_the_end_of_a_wait_is_answered_before_what_came_behind_it_in_the_same_turn() -> None:
+    async def test(rig: Rig) -> None:
+        client, other = Remote(rig), Remote(rig)
+        client.send("QUEUE CREATE q")
+        await until(lambda: client.received)
+        client.arrive("QPOP q BLOCK 5")
+        await until(lambda: client.session.waiter is not None)
+
+        rig.wall_ms += 10
+        other.arrive("PING")  # the turn begins: the wait is over
+        client.arrive("QPUSH q a")
+        await until(lambda: len(client.received) == 3)
+
+        assert client.received[1] == b"*-1\r\n"
+        assert client.received[2].startswith(b"$")
+
+    scenario(test)
+
+
 def test_only_the_pop_of_a_client_that_is_gone_is_undone() -> None:
     async def test(rig: Rig) -> None:
         owner = Remote(rig)
@@ -786,6 +872,7 @@ def test_what_a_client_asked_is_not_done_after_it_was_killed_in_the_same_turn(co
         killer.arrive("PING", f"CLIENT KILL ID {victim.session.id}")
         victim.arrive(*["QPUSH q lost"] * count)
         other.arrive("QPUSH q kept")
+        assert not victim.session.closing
 
         await until(lambda: killer.received and other.received)
 
