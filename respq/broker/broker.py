@@ -14,13 +14,13 @@ from heapq import heappop, heappush
 from typing import Any
 
 from respq.broker.call import Wait
-from respq.broker.command import Bound, Command, CommandTable, Container, Flags, RunAnswer
+from respq.broker.command import Bound, Command, Flags, RunAnswer
 from respq.broker.session import Session, nothing_buffered
+from respq.broker.table import CommandTable, Container
+from respq.broker.transaction import enqueue
 from respq.broker.waiters import Name, Waiter, Waiters
 from respq.config import (
-    QUEUED_COMMANDS_MAX,
     RUN_MAX,
-    TRANSACTION_BYTES_MAX,
     TURN_REPLY_BYTES_MAX,
     Settings,
 )
@@ -33,14 +33,12 @@ from respq.errors import (
     RespqError,
     ShuttingDown,
     SyntaxFault,
-    TooBig,
 )
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
-from respq.resp.replies import Encoded, Reply, Simple
+from respq.resp.replies import Encoded, Reply
 from respq.resp.run import Run
 
-QUEUED = Simple(b"QUEUED")
 _BOUNDS_MAX, _BOUND_WORDS_MAX = 1_000, 16
 """Requests whose meaning is remembered, and words of one."""
 _SHOWN_BYTES = 128
@@ -336,7 +334,7 @@ class Broker:
             command = self.resolve(request)
             self._check_guards(session, command)
             if session.queued is not None and Flags.NO_MULTI not in command.flags:
-                return self._enqueue(session, command, request)
+                return enqueue(session, command, request)
         except RespqError as error:
             if command is not None:
                 command.failures += 1
@@ -486,24 +484,6 @@ class Broker:
         # Nothing blocks inside a transaction.
         return reply.otherwise if isinstance(reply, Wait) else reply
 
-    def _enqueue(self, session: Session, command: Command, request: list[bytes]) -> Reply:
-        command.check_arity(request)
-        if Flags.REFUSED_IN_MULTI in command.flags:
-            raise RespqError("Command not allowed inside a transaction")
-        queued = session.queued
-        assert queued is not None
-        if session.tainted:
-            return QUEUED  # Nothing of it will be run: as in Redis it takes no memory.
-        size = session.queued_bytes + sum(map(len, request))
-        limit = _transaction_limit(len(queued) + 1, size)
-        if limit is not None:
-            queued.clear()
-            session.queued_bytes = 0
-            raise limit
-        queued.append(request)
-        session.queued_bytes = size
-        return QUEUED
-
     def _check_guards(self, session: Session, command: Command) -> None:
         """Raise what keeps a command from running at this time or in this session."""
         flags = command.flags
@@ -513,19 +493,6 @@ class Broker:
             raise Loading("respq is loading the journal in memory")
         if self.draining and Flags.DRAIN not in flags:
             raise ShuttingDown("the server is shutting down: connect to it again in a moment")
-
-
-def _transaction_limit(count: int, size: int) -> RespqError | None:
-    """Return what is wrong with the size of a transaction, if anything is."""
-    if count > QUEUED_COMMANDS_MAX:
-        return SyntaxFault(
-            f"the transaction has over {QUEUED_COMMANDS_MAX} commands, the limit: split it"
-        )
-    if size > TRANSACTION_BYTES_MAX:
-        return TooBig(
-            f"the transaction holds {size} bytes, the limit is {TRANSACTION_BYTES_MAX}: split it"
-        )
-    return None
 
 
 def _bare(error: RespqError) -> RespqError:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from respq.broker.command import Arg, Command, Container, Option
+from respq.broker.command import Arg, Command, Option
 from respq.broker.facts import word_set
+from respq.broker.table import Container
 
 Doc = dict[bytes, Any]
 

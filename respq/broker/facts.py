@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from respq.broker.command import Command, Container, Flags
+from respq.broker.command import Command, Flags
+from respq.broker.table import Container
 from respq.resp.replies import Reply, SetOf, Simple
 
 _FLAG_WORDS = (

@@ -1,6 +1,6 @@
 """One function a command; the modules are named as the folders under commands/."""
 
-from respq.broker.command import CommandTable
+from respq.broker.table import CommandTable
 from respq.handlers import (
     administer,
     client,

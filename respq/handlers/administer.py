@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from respq.broker.call import Call
-from respq.broker.command import CommandTable, Flags
+from respq.broker.command import Flags
+from respq.broker.table import CommandTable
 from respq.engine.core import shown
 from respq.engine.jobs.inspect import queue_facts, server_facts, settings_facts
 from respq.engine.jobs.retry import Backoff

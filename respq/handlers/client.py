@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, CommandTable, Flags
+from respq.broker.command import Arg, Flags
 from respq.broker.session import Session
+from respq.broker.table import CommandTable
 from respq.config import CLIENT_NAME_BYTES_MAX
 from respq.engine.core import shown
 from respq.errors import RespqError, SyntaxFault, Unblocked

@@ -6,7 +6,8 @@ import hmac
 from typing import Annotated
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, CommandTable, Flags
+from respq.broker.command import Arg, Flags
+from respq.broker.table import CommandTable
 from respq.config import DATABASES, REDIS_VERSION
 from respq.errors import NoAuth, NoProto, RespqError, SyntaxFault, WrongPass
 from respq.handlers.arguments import Bulk, Integer, read_integer

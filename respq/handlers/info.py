@@ -13,7 +13,8 @@ from typing import Annotated
 
 from respq import __version__
 from respq.broker.call import Call
-from respq.broker.command import Arg, CommandTable, Flags
+from respq.broker.command import Arg, Flags
+from respq.broker.table import CommandTable
 from respq.config import REDIS_VERSION
 from respq.engine.jobs.inspect import server_facts
 from respq.resp.replies import Reply, Verbatim

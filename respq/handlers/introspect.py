@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, Command, CommandTable, Container, Flags
+from respq.broker.command import Arg, Command, Flags
 from respq.broker.docs import documentation
 from respq.broker.facts import acl_categories, information, key_specs
 from respq.broker.glob import glob
+from respq.broker.table import CommandTable, Container
 from respq.errors import RespqError, SyntaxFault
 from respq.handlers.arguments import Bulk
 from respq.resp.replies import Reply

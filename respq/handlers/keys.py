@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, CommandTable, Flags
+from respq.broker.command import Arg, Flags
 from respq.broker.glob import glob
+from respq.broker.table import CommandTable
 from respq.errors import SyntaxFault
 from respq.handlers.arguments import Key, Pattern, integer_between
 from respq.resp.replies import Reply, Simple

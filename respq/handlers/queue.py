@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 
 from respq.broker.call import Call, Wait
-from respq.broker.command import CommandTable, Flags, RunAnswer
+from respq.broker.command import Flags, RunAnswer
+from respq.broker.table import CommandTable
 from respq.engine.core import shown
 from respq.engine.engine import Engine
 from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL

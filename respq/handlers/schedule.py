@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from respq.broker.call import Call
-from respq.broker.command import CommandTable, Flags
+from respq.broker.command import Flags
+from respq.broker.table import CommandTable
 from respq.engine.jobs.inspect import schedule_facts
 from respq.engine.jobs.push import PushTerms
 from respq.engine.jobs.schedule import CATCHUP_ONE, Rhythm

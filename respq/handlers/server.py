@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import Annotated
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, CommandTable, Flags
+from respq.broker.command import Arg, Flags
 from respq.broker.glob import glob
+from respq.broker.table import CommandTable
 from respq.config import DATABASES, Settings
 from respq.errors import RespqError
 from respq.resp.replies import OK, Reply

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from respq.broker.call import Call
-from respq.broker.command import CommandTable, Flags
+from respq.broker.command import Flags
+from respq.broker.table import CommandTable
 from respq.errors import RespqError
 from respq.resp.replies import OK, Reply
 

@@ -25,7 +25,7 @@ from respq.resp.encoder import encode
 from respq.resp.parser import Arrived, Parser
 from respq.resp.replies import Reply
 from respq.resp.run import Run
-from respq.runtime.core import Pops
+from respq.runtime.client import Pops
 
 if TYPE_CHECKING:
     from respq.server.app import Server

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, ArgGroup, Command, CommandTable, Flags
+from respq.broker.command import Arg, ArgGroup, Command, Flags
+from respq.broker.table import CommandTable
 from respq.engine.jobs.job import is_receipt
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, Backoff
 from respq.errors import RespqError, SyntaxFault

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, CommandTable, Flags
+from respq.broker.command import Arg, Flags
 from respq.broker.docs import Doc, documentation
+from respq.broker.table import CommandTable
 from respq.resp.replies import OK, Reply, SetOf, Simple
 
 Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]

@@ -5,8 +5,9 @@ from typing import Annotated
 import pytest
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, Command, CommandTable, Container, Flags
+from respq.broker.command import Arg, Command, Flags
 from respq.broker.facts import KeySpec, acl_categories, flag_words, information, key_specs
+from respq.broker.table import CommandTable, Container
 from respq.resp.replies import OK, Reply, SetOf, Simple
 
 Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]

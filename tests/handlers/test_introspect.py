@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from redis._parsers.helpers import parse_command_resp3
 
-from respq.broker.command import Command, Container
+from respq.broker.command import Command
+from respq.broker.table import Container
 from respq.errors import RespqError
 from respq.handlers import command_table
 from respq.resp.replies import Reply, Simple

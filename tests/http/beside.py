@@ -30,9 +30,10 @@ from respq.journal.journal import Journal
 from respq.journal.memory import MemoryJournal
 from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
+from respq.runtime.client import Pops
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
-from respq.runtime.core import Core, Pops
+from respq.runtime.core import Core
 from respq.runtime.zones import load_zone
 
 START_MS = 1_700_000_000_000

@@ -23,9 +23,10 @@ from respq.journal.replay import replay
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
+from respq.runtime.client import Pops
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
-from respq.runtime.core import Core, Pops
+from respq.runtime.core import Core
 from respq.runtime.zones import load_zone
 from tests.harness import image
 
