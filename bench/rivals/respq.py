@@ -28,6 +28,7 @@ _TOLD = (
     "committed_records",
     "commit_average_us",
     "loop_lag_max_us",
+    "loop_stall_max_us",
 )
 """The fields of INFO, less their ``respq_``, that belong into the record."""
 

@@ -37,6 +37,7 @@ from respq.http.health import Health
 from respq.http.queues import FOLDED_LABEL, QueueReader, Reading, Row
 from respq.runtime.committer import BUCKETS_MS, Committer
 from respq.runtime.core import Core
+from respq.runtime.lag import STALL_BUCKETS_S
 from respq.runtime.traffic import BUCKETS_S
 
 Encoder = Callable[[Collector], bytes]
@@ -115,6 +116,17 @@ class Metrics:
             "respq_loop_lag_max_seconds",
             "The worst loop lag since the start.",
             core.lag.max_ms / 1_000,
+        )
+        stalls = HistogramMetricFamily(
+            "respq_loop_stall_seconds",
+            "Turns of the event loop over 1 ms: nobody else was served meanwhile.",
+        )
+        stalls.add_metric([], _buckets(STALL_BUCKETS_S, core.stalls.counts), core.stalls.sum_s)
+        yield stalls
+        yield _gauge(
+            "respq_loop_stall_max_seconds",
+            "The longest turn of the event loop since the start, if over 1 ms.",
+            core.stalls.max_s,
         )
 
     def _command_families(self) -> Iterator[Metric]:

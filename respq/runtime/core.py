@@ -35,7 +35,7 @@ from respq.resp.short import Alone, Words
 from respq.runtime.client import Client, Group, Pops
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
-from respq.runtime.lag import LoopLag
+from respq.runtime.lag import STALL_S, LoopLag, Stalls
 from respq.runtime.traffic import Traffic
 
 _SYNC_EVERY_S = 1.0
@@ -70,6 +70,7 @@ class Core:
         """By session id."""
         self.traffic = Traffic()
         self.lag = LoopLag(loop)
+        self.stalls = Stalls()
         self.failed = False
         self.uncommitted_bytes = 0
         """Received since the open batch began, an upper bound of its size."""
@@ -214,6 +215,9 @@ class Core:
             self.deliver()
         if not self._in_flight:
             self._commit()
+        turn_s = perf_counter() - self._turn_began_s
+        if turn_s > STALL_S:
+            self.stalls.add(turn_s)
         if self._is_behind:
             self._is_behind = False
             self.begin_turn()

@@ -1,12 +1,35 @@
-"""Loop lag: by how much a timer of the event loop comes too late."""
+"""How long the event loop keeps clients waiting: timers that come too late, and long turns."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from typing import Final
 
 _EVERY_S: Final = 0.05
+STALL_S: Final = 0.001
+"""A turn that takes longer is a stall: nobody else is served meanwhile."""
+STALL_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class Stalls:
+    """Turns longer than `STALL_S`; plain numbers, read when metrics are scraped."""
+
+    __slots__ = ("counts", "max_s", "sum_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(STALL_BUCKETS_S) + 1)
+        """By bucket; bucket i is up to ``STALL_BUCKETS_S[i]``, the last is beyond."""
+        self.sum_s = 0.0
+        self.max_s = 0.0
+        """The longest since the start."""
+
+    def add(self, elapsed_s: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(STALL_BUCKETS_S, elapsed_s)] += 1
+        self.sum_s += elapsed_s
+        self.max_s = max(self.max_s, elapsed_s)
 
 
 class LoopLag:

@@ -164,6 +164,20 @@ def test_what_passed_through_the_server_is_counted(server: Beside) -> None:
     assert metrics.value("respq_loop_lag_max_seconds") == 0.02
 
 
+def test_long_turns_are_counted_by_how_long_they_were(server: Beside) -> None:
+    for turn_s in (0.001_5, 0.002, 0.05, 3.0):
+        server.core.stalls.add(turn_s)
+
+    metrics = server.metrics()
+
+    name = "respq_loop_stall_seconds"
+    buckets = [metrics.value(f"{name}_bucket", le=le) for le in ("0.002", "0.02", "0.05", "1.0")]
+    assert buckets == [2, 2, 3, 3]
+    assert metrics.value(f"{name}_count") == 4
+    assert metrics.value(f"{name}_sum") == pytest.approx(3.0535)
+    assert metrics.value("respq_loop_stall_max_seconds") == 3.0
+
+
 def test_commits_are_shown_where_a_journal_is_kept() -> None:
     server = Beside(MemoryJournal())
     server.ask(b"QPUSH", b"mail", b"a")

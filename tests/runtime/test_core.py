@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -44,6 +45,7 @@ class ObedientJournal(MemoryJournal):
         """Released whenever a batch has come to the gate."""
         self.fails = False
         self.tears = False
+        self.on_append: Callable[[], None] = lambda: None
         self.appends = 0
         self.syncs = 0
         self.running = 0
@@ -52,6 +54,7 @@ class ObedientJournal(MemoryJournal):
         self.running += 1
         assert self.running == 1, "two commits at once"
         self.arrived.release()
+        self.on_append()
         assert self.gate.wait(LIMIT_S)
         self.running -= 1
         if self.fails:
@@ -879,6 +882,20 @@ def test_what_a_client_asked_is_not_done_after_it_was_killed_in_the_same_turn(co
 
         assert [job.payload for job in rig.engine.queue(0, b"q").ready] == [b"kept"]
         assert victim.received == []
+
+    scenario(test)
+
+
+def test_a_turn_that_holds_up_the_loop_is_counted_as_a_stall() -> None:
+    async def test(rig: Rig) -> None:
+        rig.commit_inline()
+        client = Remote(rig)
+        rig.journal.on_append = lambda: time.sleep(0.02)
+        client.arrive("QPUSH q a")
+        await until(lambda: client.received)
+
+        assert rig.core.stalls.max_s >= 0.02
+        assert sum(rig.core.stalls.counts[-7:]) == 1
 
     scenario(test)
 
