@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 py
 # Options for `respq serve`, pytest, or the program of a target.
 ARGS ?=
 
-.PHONY: all serve test install dev programs lint types unit pages bench storm fuzz clean
+.PHONY: all serve test install dev programs lint types unit pages bench soak storm fuzz clean
 
 all: lint types unit
 
@@ -42,6 +42,10 @@ pages: dev
 bench: dev
 	tests/install_programs.sh redis-server redis-tools beanstalkd
 	$(BIN)/python bench/run.py $(ARGS)
+
+# Half an hour at 70 % of what the machine can, with everything that goes wrong.
+soak: dev
+	$(BIN)/python bench/soak.py $(ARGS)
 
 # Hundreds of kills instead of the twenty of the tests.
 storm: dev

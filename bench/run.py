@@ -32,7 +32,7 @@ def main() -> int:
         return 0
     rows = chosen_rows(options.rows)
     signal.signal(signal.SIGTERM, _leave)
-    _allow_many_files()
+    allow_many_files()
     try:
         compile_generator()
     except MeasurementFailed as failure:
@@ -106,7 +106,7 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _allow_many_files() -> None:
+def allow_many_files() -> None:
     """Servers inherit the limit, and 4,000 connections need more than the usual 1,024 files."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -186,8 +186,9 @@ static void report_latency(const char *name, const Histogram *histogram)
 
 void schedule_report(void)
 {
-    printf(", \"planned\": %" PRIu64 ", \"sent\": %" PRIu64,
-           schedule.push_count - schedule.unmeasured_count, schedule.sent_in_time);
+    printf(", \"pushes\": %" PRIu64 ", \"planned\": %" PRIu64 ", \"sent\": %" PRIu64,
+           schedule.push_count, schedule.push_count - schedule.unmeasured_count,
+           schedule.sent_in_time);
     report_latency("late", &schedule.late);
     report_latency("push", &schedule.push);
     report_latency("push_to_pop", &schedule.push_to_pop);
