@@ -23,6 +23,8 @@ MANY_IDLE = Load(pipeline=1, idle=4_000)
 FIXED_RATES = tuple(Load(rate=rate, consumers=100) for rate in (5_000, 20_000))
 """So many consumers that some wait while the others' jobs and acks are on their way to the disk."""
 
+WITHOUT_TARGET = (Cell(SINGLE, None), Cell(PIPELINED, None))
+
 
 def _cycle(mode: Mode) -> Side:
     return Side(respq.SERVER, mode, respq.CYCLE)
@@ -42,6 +44,10 @@ def _paired_stream(mode: Mode) -> Side:
 
 def _lpush(mode: Mode) -> Side:
     return Side(redis.SERVER, mode, redis.LIST_PUSH)
+
+
+def _list(mode: Mode) -> Side:
+    return Side(redis.SERVER, mode, redis.LIST_CYCLE)
 
 
 def _blocked(mode: Mode) -> Side:
@@ -130,6 +136,27 @@ ROWS: tuple[Row, ...] = (
         _cycle(Mode.EVERYSEC),
         _stream(Mode.EVERYSEC),
         (Cell(SINGLE, 1.1), Cell(PIPELINED, 1.7)),
+    ),
+    Comparison(
+        "memory-cycle-vs-list",
+        "memory: cycle vs Redis lists (LPUSH, LMOVE, LREM), persistence off",
+        _cycle(Mode.MEMORY),
+        _list(Mode.MEMORY),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "everysec-cycle-vs-list",
+        "everysec: cycle vs Redis lists, appendfsync everysec",
+        _cycle(Mode.EVERYSEC),
+        _list(Mode.EVERYSEC),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "fsync-cycle-vs-list",
+        "fsync: cycle vs Redis lists, appendfsync always",
+        _cycle(Mode.ALWAYS),
+        _list(Mode.ALWAYS),
+        WITHOUT_TARGET,
     ),
     Comparison(
         "one-client-fsync-push",

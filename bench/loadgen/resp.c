@@ -64,7 +64,7 @@ static const char *read_nested(const char *at, const char *end, const Step *step
         return NULL;
     const char *text = at + 1, *after = newline + 1;
     size_t text_length = newline > text ? (size_t)(newline - text - 1) : 0;
-    bool wanted = on_path && depth == step->path_length && step->path_length > 0;
+    bool wanted = on_path && depth == step->path_length; /* without a path, the reply itself */
     int64_t number;
 
     switch (*at) {

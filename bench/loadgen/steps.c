@@ -2,6 +2,7 @@
  *
  *     push=QPUSH jobs {payload}
  *     take:1=QPOP jobs                 remember element 1 of the reply, once for each job
+ *     take=LMOVE jobs {connection} RIGHT LEFT      remember the reply itself
  *     ack=XACK jobs g {taken} ; XDEL jobs {taken}
  *
  * A step is KIND[:PATH]=COMMAND[ ; COMMAND]. Words are parted by blanks. {payload}, {taken} and

@@ -80,3 +80,17 @@ LIST_PUSH = Workload(prepare=("DEL jobs",), steps=("push=LPUSH jobs {payload}",)
 
 LIST_BLOCKED = replace(LIST_PUSH, steps=(*LIST_PUSH.steps, "take:1=BRPOP jobs 0"))
 """A queue without acks: a consumer that fails has lost its job."""
+
+LIST_CYCLE = Workload(
+    prepare=("FLUSHALL",),
+    steps=(
+        "push=LPUSH jobs {payload}",
+        "take=LMOVE jobs {connection} RIGHT LEFT",
+        "ack=LREM {connection} 1 {taken}",
+    ),
+)
+"""The reliable queue of Redis' manual: a taken job waits for its ack in its taker's own list.
+
+That list is called by the connection's number. All payloads are the same, so LREM always finds one
+at the head; with jobs that differ it has to search. Nothing brings back a job whose taker is gone.
+"""
