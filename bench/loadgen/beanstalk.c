@@ -85,4 +85,5 @@ static void append_argument(Buffer *out, const char *bytes, size_t length)
     buffer_append(out, bytes, length);
 }
 
-const Protocol beanstalk_protocol = {"beanstalk", compile, append_argument, read_reply};
+const Protocol beanstalk_protocol = {
+    .name = "beanstalk", .compile = compile, .append_argument = append_argument, .read_reply = read_reply};

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 64 * 1024 };
+enum { READ_BYTES = 64 * 1024, GREETING_SECONDS_MAX = 30, SAID_BYTES_MAX = 1024 };
 
 uint64_t clock_ns(void)
 {
@@ -42,6 +43,8 @@ void connection_flush(Connection *connection)
         out->start += sent > 0 ? (size_t)sent : 0;
     }
     bool blocked = out->start < out->length;
+    if (!blocked)
+        buffer_clear(out);
     if (blocked != connection->waits_to_write) {
         connection->waits_to_write = blocked;
         watch(EPOLL_CTL_MOD, connection->fd, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, connection);
@@ -76,7 +79,6 @@ static void begin_step(Connection *connection)
         connection->taken_count = 0;
         buffer_clear(&connection->taken);
     }
-    buffer_clear(&connection->out);
     for (size_t job = 0; job < connection->step_jobs; job++)
         for (int i = 0; i < step->command_count; i++)
             append_command(connection, &step->commands[i], job);
@@ -107,8 +109,6 @@ void connection_begin_round(Connection *connection)
 /* Send the push that is due, behind those that wait for their replies. */
 void connection_push(Connection *connection, uint64_t due_ns)
 {
-    if (connection->out.start == connection->out.length)
-        buffer_clear(&connection->out);
     connection->due_ns = due_ns;
     append_command(connection, &run.steps[0].commands[0], 0);
     connection->replies_due++;
@@ -177,7 +177,8 @@ static void accept_answer(Connection *connection, const Answer *answer)
         schedule_accept(connection, answer, job_over);
 }
 
-void connection_read(Connection *connection)
+/* Take what the socket has; false when that is nothing. */
+static bool receive(Connection *connection)
 {
     Buffer *in = &connection->in;
     buffer_reserve(in, READ_BYTES);
@@ -186,20 +187,41 @@ void connection_read(Connection *connection)
         fail("the server closed a connection");
     if (got < 0 && errno != EAGAIN && errno != EINTR)
         fail("recv: %s", strerror(errno));
-    if (got <= 0)
-        return;
-    in->length += (size_t)got;
+    in->length += got > 0 ? (size_t)got : 0;
+    return got > 0;
+}
 
+/* Accept all whole replies that are there; true when one was. */
+static bool read_replies(Connection *connection)
+{
+    Buffer *in = &connection->in;
     const char *end = in->bytes + in->length;
-    while (in->start < in->length && connection->replies_seen < connection->replies_due) {
+    bool any = false;
+    while (in->start < in->length) {
         Answer answer = {.integer = -1};
         const char *after = run.options.protocol->read_reply(
             in->bytes + in->start, end, &run.steps[connection->step], &answer);
         if (after == NULL)
             break;
-        accept_answer(connection, &answer);
         in->start = (size_t)(after - in->bytes);
+        if (answer.aside) {
+            connection_say(connection, "%s", answer.aside);
+            continue;
+        }
+        if (connection->replies_seen == connection->replies_due)
+            fail("the server sent more replies than it got commands");
+        accept_answer(connection, &answer);
+        any = true;
     }
+    return any;
+}
+
+void connection_read(Connection *connection)
+{
+    if (!receive(connection))
+        return;
+    bool any = read_replies(connection);
+    Buffer *in = &connection->in;
     if (in->start == in->length) {
         buffer_clear(in);
     } else if (in->start > 0) {
@@ -207,12 +229,40 @@ void connection_read(Connection *connection)
         in->length -= in->start;
         in->start = 0;
     }
-    if (connection->replies_seen == connection->replies_due) {
-        if (in->length > 0)
-            fail("the server sent more replies than it got commands");
-        if (!connection->is_producer)
-            end_step(connection);
+    if (any && connection->replies_seen == connection->replies_due && !connection->is_producer)
+        end_step(connection);
+}
+
+/* Send a text that belongs to no step. */
+void connection_say(Connection *connection, const char *format, ...)
+{
+    char text[SAID_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length >= SAID_BYTES_MAX)
+        fail("a greeting of more than %d bytes", SAID_BYTES_MAX - 1);
+    buffer_append(&connection->out, text, (size_t)length);
+    connection_flush(connection);
+}
+
+/* Return the server's next line without its end, while the connection still blocks; it is good
+ * until the next is heard. */
+const char *connection_hear(Connection *connection)
+{
+    Buffer *in = &connection->in;
+    char *newline = NULL;
+    while (newline == NULL) {
+        if (in->length > in->start)
+            newline = memchr(in->bytes + in->start, '\n', in->length - in->start);
+        if (newline == NULL && !receive(connection))
+            fail("the server did not greet within %d s", GREETING_SECONDS_MAX);
     }
+    char *line = in->bytes + in->start;
+    in->start = (size_t)(newline + 1 - in->bytes);
+    newline[newline > line && newline[-1] == '\r' ? -1 : 0] = '\0';
+    return line;
 }
 
 void connection_open(Connection *connection, int number)
@@ -220,14 +270,18 @@ void connection_open(Connection *connection, int number)
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)run.options.port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {.tv_sec = GREETING_SECONDS_MAX};
     int one = 1;
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection->fd < 0 ||
         connect(connection->fd, (struct sockaddr *)&address, sizeof address) < 0)
         fail("connection %d: %s", number, strerror(errno));
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+    setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     connection->name_length = snprintf(connection->name, sizeof connection->name, "%d", number);
     connection->taken_ends = calloc((size_t)run.options.pipeline, sizeof(size_t));
+    if (run.options.protocol->greet)
+        run.options.protocol->greet(connection);
+    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
     watch(EPOLL_CTL_ADD, connection->fd, EPOLLIN, connection);
 }

@@ -77,7 +77,10 @@ typedef struct {
     size_t payload_length;
     int64_t integer; /* -1 when the reply is no integer */
     bool empty;
+    const char *aside; /* what to send at once, for these bytes are no reply (a ping); else NULL */
 } Answer;
+
+typedef struct Connection Connection;
 
 typedef struct {
     const char *name;
@@ -87,12 +90,15 @@ typedef struct {
     void (*append_argument)(Buffer *out, const char *bytes, size_t length);
     /* Read one reply from [at, end); return where it ends, NULL while it is incomplete. */
     const char *(*read_reply)(const char *at, const char *end, const Step *step, Answer *answer);
+    /* Exchange what a new connection must before its first command, while it still blocks, by
+     * connection_say and connection_hear; NULL where there is nothing to say. */
+    void (*greet)(Connection *connection);
 } Protocol;
 
 extern const Protocol resp_protocol;
 extern const Protocol beanstalk_protocol;
 
-typedef struct {
+struct Connection {
     int fd;
     char name[12]; /* the connection's number, for {connection} */
     int name_length;
@@ -106,7 +112,7 @@ typedef struct {
     Buffer in, out;
     Buffer taken; /* one after the other, each ending at its taken_ends */
     size_t *taken_ends, taken_count;
-} Connection;
+};
 
 typedef enum { WARMING_UP, MEASURING, ENDING } Stage;
 
@@ -152,6 +158,9 @@ void connection_begin_round(Connection *connection);
 void connection_push(Connection *connection, uint64_t due_ns);
 void connection_read(Connection *connection);
 void connection_flush(Connection *connection);
+void connection_say(Connection *connection, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+const char *connection_hear(Connection *connection);
 
 /* schedule.c */
 void schedule_begin(void);

@@ -111,4 +111,5 @@ static const char *read_reply(const char *at, const char *end, const Step *step,
     return read_nested(at, end, step, 0, true, answer);
 }
 
-const Protocol resp_protocol = {"resp", compile, append_bulk, read_reply};
+const Protocol resp_protocol = {
+    .name = "resp", .compile = compile, .append_argument = append_bulk, .read_reply = read_reply};
