@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server import MeasurementFailed, Server
-from wire import ask_redis
+from server import BUILD, MeasurementFailed, Server
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "loadgen"
-PROGRAM = HERE / "build" / "loadgen"
+PROGRAM = BUILD / "loadgen"
 PAYLOAD_BYTES = 64
 WARM_UP_SECONDS = 0.3
 SPARE_SECONDS = 120
@@ -31,7 +30,7 @@ class Workload:
     steps: tuple[str, ...]
     protocol: str = "resp"
     prepare: tuple[str, ...] = ()
-    """Redis commands that leave the server as every run shall find it."""
+    """Commands that leave the server as every run shall find it, in the words of `Rival.ask`."""
     unpipelined_steps: tuple[str, ...] = ()
     """Instead of ``steps`` where nothing is pipelined, if that makes a difference."""
 
@@ -91,7 +90,7 @@ def prepare(server: Server, workload: Workload) -> None:
         MeasurementFailed: when the server refuses.
     """
     for command in workload.prepare:
-        reply = ask_redis(server.port, *command.split())
+        reply = server.rival.ask(server.port, command)
         if reply.startswith(b"-"):
             reason = reply[1:].decode(errors="replace")
             raise MeasurementFailed(f"{server.rival.name} refused {command}: {reason}")

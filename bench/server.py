@@ -20,6 +20,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from wire import ask_redis
+
+BUILD = Path(__file__).parent / "build"
+"""Where the load generator is compiled, and install_rivals.sh puts what it builds."""
+CONFIGURATION = "server.conf"
+"""A server's configuration file, in the directory it runs in."""
 START_SECONDS_MAX = 180
 """A replay of millions of records is the slowest start that a row asks for."""
 QUIET_SECONDS_MAX = 10
@@ -51,7 +57,7 @@ class Rival(ABC):
 
     def executable(self) -> str | None:
         """Return the path of the program, None where it is not installed."""
-        return shutil.which(self.program)
+        return shutil.which(self.program, path=f"{BUILD}:{os.environ.get('PATH', '')}")
 
     @abstractmethod
     def version(self) -> str:
@@ -61,17 +67,27 @@ class Rival(ABC):
     def arguments(self, mode: Mode, port: str, directory: str) -> list[str]:
         """Return the arguments that make it run in a mode."""
 
+    def configuration(self, mode: Mode) -> str:  # noqa: ARG002
+        """Return what its file `CONFIGURATION` holds; without a text there is no such file."""
+        return ""
+
     @abstractmethod
     def is_ready(self, port: int) -> bool:
         """Tell whether it answers commands; OSError counts as no."""
+
+    def ask(self, port: int, command: str) -> bytes:
+        """Send a command of a workload's ``prepare``; a refusal begins with ``-``."""
+        return ask_redis(port, *command.split())
 
     def facts(self, port: int) -> dict[str, str]:  # noqa: ARG002
         """Return what the running server says about how it runs, for the record."""
         return {}
 
     def shown_command(self, mode: Mode) -> str:
-        """Return the command line with placeholders, for people."""
-        return shlex.join([self.program, *self.arguments(mode, "PORT", "DIR")])
+        """Return the command line with placeholders, and the configuration, for people."""
+        command = shlex.join([self.program, *self.arguments(mode, "PORT", "DIR")])
+        text = " ".join(self.configuration(mode).split())
+        return f"{command}  # {CONFIGURATION}: {text}" if text else command
 
 
 class Server:
@@ -108,6 +124,8 @@ class Server:
         self.port = _free_port()
         data = self.directory / "data"
         data.mkdir(exist_ok=True)
+        if text := self.rival.configuration(self.mode):
+            (data / CONFIGURATION).write_text(text)
         log = self.directory / "log"
         arguments = self.rival.arguments(self.mode, str(self.port), str(data))
         # A setting in the environment would be one that the shown command line does not show.
