@@ -11,7 +11,7 @@ from comparison import Cell, Comparison, Side
 from generator import Load
 from latency import Latency
 from result import Row
-from rivals import beanstalkd, redis, respq
+from rivals import beanstalkd, nats, redis, respq
 from server import Mode
 from single import DepthCost, JobMemory, Replay
 
@@ -64,6 +64,10 @@ def _blocked_stream(mode: Mode) -> Side:
 
 def _beanstalk(mode: Mode) -> Side:
     return Side(beanstalkd.SERVER, mode, beanstalkd.CYCLE)
+
+
+def _nats(mode: Mode) -> Side:
+    return Side(nats.SERVER, mode, nats.CYCLES[mode])
 
 
 ROWS: tuple[Row, ...] = (
@@ -156,6 +160,27 @@ ROWS: tuple[Row, ...] = (
         "fsync: cycle vs Redis lists, appendfsync always",
         _cycle(Mode.ALWAYS),
         _list(Mode.ALWAYS),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "memory-cycle-vs-nats",
+        "memory: cycle vs NATS JetStream, memory storage",
+        _cycle(Mode.MEMORY),
+        _nats(Mode.MEMORY),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "everysec-cycle-vs-nats",
+        "everysec: cycle vs NATS JetStream, sync_interval 1s",
+        _cycle(Mode.EVERYSEC),
+        _nats(Mode.EVERYSEC),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "fsync-cycle-vs-nats",
+        "fsync: cycle vs NATS JetStream, sync_interval always",
+        _cycle(Mode.ALWAYS),
+        _nats(Mode.ALWAYS),
         WITHOUT_TARGET,
     ),
     Comparison(

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 
-from wire import Pipeline
+from pipeline import Pipeline
 
 QUEUE = "unruly"
 TICK_SECONDS = 0.02

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-import hiredis
 
 TIMEOUT_SECONDS = 60
 
@@ -41,25 +37,17 @@ def ask_line(port: int, line: str) -> bytes:
             return replies.readline().rstrip(b"\r\n")
 
 
-class Pipeline:
-    """One connection in the Redis protocol, on which commands are sent many at once."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
-        self._reader = hiredis.Reader()
-
-    def ask(self, commands: Iterable[Sequence[str | bytes]]) -> list[Any]:
-        """Send commands and return their replies; an error is one, as hiredis returns it."""
-        packed = [hiredis.pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]
-        self._socket.sendall(b"".join(packed))
-        replies: list[Any] = []
-        while len(replies) < len(packed):
-            reply = self._reader.gets()
-            if reply is not False:
-                replies.append(reply)
-                continue
-            data = self._socket.recv(1 << 20)
-            if not data:
-                raise ConnectionError("the server closed the connection")
-            self._reader.feed(data)
-        return replies
+def ask_nats(port: int, subject: str, body: str = "") -> bytes:
+    """Send one request and return the body of the reply; statuses are not understood."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
+        request = f"PUB {subject} inbox {len(body.encode())}\r\n{body}\r\n"
+        connection.sendall(f'CONNECT {{"verbose":false}}\r\nSUB inbox 1\r\n{request}'.encode())
+        with connection.makefile("rb") as replies:
+            for line in replies:
+                if line.startswith(b"PING"):
+                    connection.sendall(b"PONG\r\n")
+                elif line.startswith(b"MSG "):
+                    return replies.read(int(line.split()[-1]))
+                elif line.startswith(b"-ERR"):
+                    return line.rstrip()
+    raise ConnectionError("NATS closed the connection before its reply")

@@ -97,6 +97,7 @@ typedef struct {
 
 extern const Protocol resp_protocol;
 extern const Protocol beanstalk_protocol;
+extern const Protocol nats_protocol;
 
 struct Connection {
     int fd;
