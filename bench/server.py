@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -152,9 +154,10 @@ class Server:
         return time.monotonic() - began
 
     def kill(self) -> None:
-        """Kill the process, if there is one, and wait for its end; the directory stays."""
+        """Kill the process and those it started, and wait for its end; the directory stays."""
         if self._process is not None:
-            self._process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -166,13 +169,16 @@ class Server:
         raise MeasurementFailed(f"{self.rival.name} ended while it was measured")
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that the process has used so far."""
-        try:
-            text = Path(f"/proc/{self._pid()}/stat").read_text()
-        except OSError:
-            raise MeasurementFailed(f"{self.rival.name} ended while it was measured") from None
-        after_name = text.rpartition(")")[2].split()
-        return (int(after_name[11]) + int(after_name[12])) / _TICKS_PER_SECOND
+        """Return the processor time that the process and those it started have used so far."""
+        leader, ticks = str(self._pid()), 0
+        if not Path(f"/proc/{leader}").exists():
+            raise MeasurementFailed(f"{self.rival.name} ended while it was measured")
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # others come and go
+                after_name = path.read_text().rpartition(")")[2].split()
+                if after_name[3] == leader:  # its session
+                    ticks += sum(map(int, after_name[11:15]))  # and of its children that ended
+        return ticks / _TICKS_PER_SECOND
 
     def wait_until_quiet(self) -> None:
         """Wait until the process hardly uses the processor: what a run left is then done."""
