@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds into bench/build/ the servers that Debian does not have, from the Go module proxy:
 #
-#     bench/install_rivals.sh [NAME…]     nats; all of them without a name
+#     bench/install_rivals.sh [NAME…]     nats, faktory; all of them without a name
 #
 # What is there in its pinned version stays. It says what it could not get and ends well all the
 # same: the rows that need it then say that it is missing.
@@ -31,11 +31,16 @@ from_go() { # PROGRAM MODULE VERSION PACKAGE
     rm -rf "$scratch"
 }
 
-for name in "${@:-nats}"; do
+[ $# -gt 0 ] || set -- nats faktory
+for name in "$@"; do
     case "$name" in
     nats)
         from_go nats-server github.com/nats-io/nats-server/v2 v2.15.3 \
             github.com/nats-io/nats-server/v2
+        ;;
+    faktory)
+        from_go faktory github.com/contribsys/faktory v1.9.3 \
+            github.com/contribsys/faktory/cmd/faktory
         ;;
     *)
         echo "no rival is called $name" >&2

@@ -17,11 +17,11 @@ from types import FrameType
 import report
 from generator import PAYLOAD_BYTES, compile_generator
 from result import Bench, Line, Row
-from rivals import beanstalkd, nats, redis, respq
+from rivals import beanstalkd, faktory, nats, redis, respq
 from server import MeasurementFailed
 from table import ROWS
 
-RIVALS = (respq.SERVER, redis.SERVER, beanstalkd.SERVER, nats.SERVER)
+RIVALS = (respq.SERVER, redis.SERVER, beanstalkd.SERVER, nats.SERVER, faktory.SERVER)
 
 
 def main() -> int:

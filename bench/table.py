@@ -11,7 +11,7 @@ from comparison import Cell, Comparison, Side
 from generator import Load
 from latency import Latency
 from result import Row
-from rivals import beanstalkd, nats, redis, respq
+from rivals import beanstalkd, faktory, nats, redis, respq
 from server import Mode
 from single import DepthCost, JobMemory, Replay
 
@@ -68,6 +68,10 @@ def _beanstalk(mode: Mode) -> Side:
 
 def _nats(mode: Mode) -> Side:
     return Side(nats.SERVER, mode, nats.CYCLES[mode])
+
+
+def _faktory() -> Side:
+    return Side(faktory.SERVER, Mode.MEMORY, faktory.CYCLE)
 
 
 ROWS: tuple[Row, ...] = (
@@ -181,6 +185,20 @@ ROWS: tuple[Row, ...] = (
         "fsync: cycle vs NATS JetStream, sync_interval always",
         _cycle(Mode.ALWAYS),
         _nats(Mode.ALWAYS),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "memory-cycle-vs-faktory",
+        "memory: cycle vs Faktory, whose Redis has snapshots alone",
+        _cycle(Mode.MEMORY),
+        _faktory(),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "fsync-cycle-vs-faktory",
+        "fsync: cycle vs Faktory, whose Redis has snapshots alone",
+        _cycle(Mode.ALWAYS),
+        _faktory(),
         WITHOUT_TARGET,
     ),
     Comparison(

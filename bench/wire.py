@@ -37,6 +37,18 @@ def ask_line(port: int, line: str) -> bytes:
             return replies.readline().rstrip(b"\r\n")
 
 
+def ask_faktory(port: int, command: str) -> bytes:
+    """Send one command to Faktory and return its reply, a bulk string unwrapped."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
+        connection.sendall(f'HELLO {{"v":2}}\r\n{command}\r\n'.encode())
+        with connection.makefile("rb") as replies:
+            greeting, accepted = replies.readline(), replies.readline()
+            if not greeting.startswith(b"+HI ") or not accepted.startswith(b"+OK"):
+                return accepted.rstrip()
+            line = replies.readline().rstrip()
+            return replies.read(int(line[1:])) if line.startswith(b"$") else line
+
+
 def ask_nats(port: int, subject: str, body: str = "") -> bytes:
     """Send one request and return the body of the reply; statuses are not understood."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:

@@ -66,6 +66,8 @@ static void append_command(Connection *connection, const Command *command, size_
                                                   (size_t)connection->name_length);
         } else if (piece->argument == ARGUMENT_STAMP) {
             append_stamp(out, connection->due_ns);
+        } else if (piece->argument == ARGUMENT_SERIAL) {
+            append_stamp(out, run.serial++);
         }
     }
 }

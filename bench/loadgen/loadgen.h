@@ -39,8 +39,15 @@ void buffer_append(Buffer *buffer, const char *bytes, size_t length);
 void buffer_clear(Buffer *buffer);
 
 /* A template compiled: literal bytes of any length, then at most one argument, and so on. STAMP is
- * the first bytes of a payload: the instant at which its push was due. */
-typedef enum { ARGUMENT_NONE, ARGUMENT_TAKEN, ARGUMENT_CONNECTION, ARGUMENT_STAMP } Argument;
+ * the first bytes of a payload: the instant at which its push was due. SERIAL is a number that no
+ * other command of the run has, for a protocol whose clients name the jobs. */
+typedef enum {
+    ARGUMENT_NONE,
+    ARGUMENT_TAKEN,
+    ARGUMENT_CONNECTION,
+    ARGUMENT_STAMP,
+    ARGUMENT_SERIAL,
+} Argument;
 
 typedef struct {
     Buffer literal;
@@ -73,7 +80,7 @@ typedef struct {
     size_t refusal_length;
     const char *taken; /* what lies at the step's path, else NULL */
     size_t taken_length;
-    const char *payload; /* of a job: the last bulk string, in every protocol here; else NULL */
+    const char *payload; /* of a job that was taken; else NULL */
     size_t payload_length;
     int64_t integer; /* -1 when the reply is no integer */
     bool empty;
@@ -98,6 +105,7 @@ typedef struct {
 extern const Protocol resp_protocol;
 extern const Protocol beanstalk_protocol;
 extern const Protocol nats_protocol;
+extern const Protocol faktory_protocol;
 
 struct Connection {
     int fd;
@@ -137,6 +145,7 @@ typedef struct {
     int joined_count, active_count; /* that ever walked; that still walk */
     Stage stage;
     uint64_t unstarted_jobs;             /* of a counted run */
+    uint64_t serial;                     /* of the next command that has one */
     uint64_t finished_jobs, empty_takes; /* while measuring */
 } Run;
 
@@ -170,7 +179,7 @@ void schedule_send_due(void);
 void schedule_accept(const Connection *connection, const Answer *answer, bool job_over);
 bool schedule_is_over(void);
 void schedule_report(void);
-void append_stamp(Buffer *buffer, uint64_t due_ns);
+void append_stamp(Buffer *buffer, uint64_t stamp);
 
 /* loadgen.c: print the reason as the run's JSON line and leave with status 1. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

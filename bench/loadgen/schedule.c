@@ -126,10 +126,10 @@ void schedule_send_due(void)
     }
 }
 
-void append_stamp(Buffer *buffer, uint64_t due_ns)
+void append_stamp(Buffer *buffer, uint64_t stamp)
 {
     char digits[STAMP_BYTES + 1];
-    snprintf(digits, sizeof digits, "%0*" PRIu64, STAMP_BYTES, due_ns);
+    snprintf(digits, sizeof digits, "%0*" PRIu64, STAMP_BYTES, stamp);
     buffer_append(buffer, digits, STAMP_BYTES);
 }
 
