@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 py
 # Options for `respq serve`, pytest, or the program of a target.
 ARGS ?=
 
-.PHONY: all serve test install dev programs lint types unit pages bench soak storm fuzz clean
+.PHONY: all serve test install dev programs lint types unit pages bench bench-full rivals soak storm fuzz clean
 
 all: lint types unit
 
@@ -38,10 +38,19 @@ unit: dev
 pages: dev
 	$(BIN)/python -m tests.pages --write $(ARGS)
 
-# A comparison with Redis and beanstalkd; minutes, and a quiet machine.
-bench: dev
-	tests/install_programs.sh redis-server redis-tools beanstalkd
+# A comparison with other servers; minutes, and a quiet machine.
+bench: dev rivals
 	$(BIN)/python bench/run.py $(ARGS)
+
+# The same for longer, and the charts; about an hour and a half.
+bench-full: dev rivals
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python bench/run.py --rounds 9 --seconds 2 $(ARGS)
+	$(BIN)/python bench/charts.py --rounds 5 --deep
+
+rivals:
+	tests/install_programs.sh redis-server redis-tools beanstalkd
+	bench/install_rivals.sh
 
 # Half an hour at 70 % of what the machine can, with everything that goes wrong.
 soak: dev

@@ -52,6 +52,9 @@ class Load:
     rate: int = 0
     """Pushes a second by the clock, with ``consumers`` in blocking pops (loadgen/schedule.c)."""
     consumers: int = 0
+    payload_bytes: int = PAYLOAD_BYTES
+    queues: int = 1
+    """Round which jobs go where a workload names ``{queue}``."""
 
     def __str__(self) -> str:
         """Return how the table shows it."""
@@ -145,7 +148,9 @@ def _arguments(workload: Workload, load: Load, port: str) -> list[str]:
     words = ["--port", port, "--protocol", workload.protocol]
     words += ["--connections", str(load.connections)]
     words += ["--pipeline", str(load.pipeline), "--idle", str(load.idle)]
-    words += ["--payload-bytes", str(PAYLOAD_BYTES), *length]
+    words += ["--payload-bytes", str(load.payload_bytes), *length]
+    if load.queues > 1:
+        words += ["--queues", str(load.queues)]
     if load.rate:
         words += ["--rate", str(load.rate), "--consumers", str(load.consumers)]
     for step in workload.steps_under(load):

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -51,6 +52,15 @@ void connection_flush(Connection *connection)
     }
 }
 
+/* Jobs stay with their queue through the steps of a round, if each take finds something. */
+static void append_queue(Connection *connection, size_t job)
+{
+    char name[STAMP_BYTES + 2];
+    uint64_t number = (connection->first_job + job) % (uint64_t)run.options.queues;
+    int length = snprintf(name, sizeof name, "q%" PRIu64, number);
+    run.options.protocol->append_argument(&connection->out, name, (size_t)length);
+}
+
 static void append_command(Connection *connection, const Command *command, size_t job)
 {
     Buffer *out = &connection->out;
@@ -68,6 +78,8 @@ static void append_command(Connection *connection, const Command *command, size_
             append_stamp(out, connection->due_ns);
         } else if (piece->argument == ARGUMENT_SERIAL) {
             append_stamp(out, run.serial++);
+        } else if (piece->argument == ARGUMENT_QUEUE) {
+            append_queue(connection, job);
         }
     }
 }
@@ -104,6 +116,8 @@ void connection_begin_round(Connection *connection)
     if (run.options.count)
         run.unstarted_jobs -= jobs;
     connection->round_jobs = (size_t)jobs;
+    connection->first_job = run.started_jobs;
+    run.started_jobs += jobs;
     connection->step = run.first_step;
     begin_step(connection);
 }

@@ -182,6 +182,7 @@ static void read_options(int count, char *arguments[])
         {"warm-up", required_argument, NULL, 'w'},
         {"count", required_argument, NULL, 'n'},
         {"idle", required_argument, NULL, 'i'},
+        {"queues", required_argument, NULL, 'q'},
         {"rate", required_argument, NULL, 'r'},
         {"consumers", required_argument, NULL, 'C'},
         {"step", required_argument, NULL, 'x'},
@@ -190,6 +191,7 @@ static void read_options(int count, char *arguments[])
     Options *options = &run.options;
     const char *texts[STEPS_MAX];
     options->protocol = &resp_protocol;
+    options->queues = 1;
     for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         switch (option) {
         case 'p': options->port = atoi(optarg); break;
@@ -201,6 +203,7 @@ static void read_options(int count, char *arguments[])
         case 'w': options->warm_up_seconds = atof(optarg); break;
         case 'n': options->count = strtoull(optarg, NULL, 10); break;
         case 'i': options->idle = atoi(optarg); break;
+        case 'q': options->queues = atoi(optarg); break;
         case 'r': options->rate = atoi(optarg); break;
         case 'C': options->consumers = atoi(optarg); break;
         case 'x':
@@ -212,8 +215,8 @@ static void read_options(int count, char *arguments[])
         }
     }
     if (options->port <= 0 || options->connections <= 0 || options->pipeline <= 0 ||
-        run.step_count == 0)
-        fail("needed: --port, --step, and at least one connection and one job in flight");
+        options->queues <= 0 || run.step_count == 0)
+        fail("needed: --port, --step, and at least one connection, queue and job in flight");
     if ((options->seconds > 0) == (options->count > 0))
         fail("needed: either --seconds or --count");
     for (int i = 0; i < run.step_count; i++)

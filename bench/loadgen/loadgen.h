@@ -40,13 +40,15 @@ void buffer_clear(Buffer *buffer);
 
 /* A template compiled: literal bytes of any length, then at most one argument, and so on. STAMP is
  * the first bytes of a payload: the instant at which its push was due. SERIAL is a number that no
- * other command of the run has, for a protocol whose clients name the jobs. */
+ * other command of the run has, for a protocol whose clients name the jobs. QUEUE is the name of
+ * one of `queues` queues, q0 and so on: the jobs of the run go round them. */
 typedef enum {
     ARGUMENT_NONE,
     ARGUMENT_TAKEN,
     ARGUMENT_CONNECTION,
     ARGUMENT_STAMP,
     ARGUMENT_SERIAL,
+    ARGUMENT_QUEUE,
 } Argument;
 
 typedef struct {
@@ -113,6 +115,7 @@ struct Connection {
     int name_length;
     int step;
     size_t round_jobs, step_jobs; /* of this round; of this step */
+    uint64_t first_job;           /* of this round, counted over the run, for {queue} */
     size_t replies_due, replies_seen; /* of this step; of a producer's whole life */
     uint64_t sent_ns;
     bool is_producer; /* it does not walk: it pushes by the clock */
@@ -126,7 +129,7 @@ struct Connection {
 typedef enum { WARMING_UP, MEASURING, ENDING } Stage;
 
 typedef struct {
-    int port, connections, pipeline, idle;
+    int port, connections, pipeline, idle, queues;
     int consumers, rate; /* pushes a second by the clock; 0 is a walk without one */
     size_t payload_bytes;
     double seconds, warm_up_seconds;
@@ -146,6 +149,7 @@ typedef struct {
     Stage stage;
     uint64_t unstarted_jobs;             /* of a counted run */
     uint64_t serial;                     /* of the next command that has one */
+    uint64_t started_jobs;               /* in rounds that began */
     uint64_t finished_jobs, empty_takes; /* while measuring */
 } Run;
 

@@ -5,9 +5,9 @@
  *     take=LMOVE jobs {connection} RIGHT LEFT      remember the reply itself
  *     ack=XACK jobs g {taken} ; XDEL jobs {taken}
  *
- * A step is KIND[:PATH]=COMMAND[ ; COMMAND]. Words are parted by blanks. {payload}, {taken} and
- * {connection} (its number, a consumer's name) must be words of their own. PATH is indexes into
- * nested replies, parted by dots.
+ * A step is KIND[:PATH]=COMMAND[ ; COMMAND]. Words are parted by blanks. {payload}, {taken},
+ * {connection} (its number, a consumer's name) and {queue} (the name of one of --queues) must be
+ * words of their own. PATH is indexes into nested replies, parted by dots.
  */
 #include "loadgen.h"
 
@@ -22,6 +22,8 @@ Argument argument_named(const char *word)
         return ARGUMENT_TAKEN;
     if (strcmp(word, "{connection}") == 0)
         return ARGUMENT_CONNECTION;
+    if (strcmp(word, "{queue}") == 0)
+        return ARGUMENT_QUEUE;
     return ARGUMENT_NONE;
 }
 
@@ -101,6 +103,9 @@ static void compile_command(Step *step, const Protocol *protocol, char *text, si
     for (int i = 0; i < command->piece_count; i++)
         if (command->pieces[i].argument == ARGUMENT_TAKEN && step->kind != STEP_ACK)
             fail("{taken} belongs into an ack step");
+    for (int i = 0; i < command->piece_count; i++)
+        if (command->pieces[i].argument == ARGUMENT_QUEUE && run.options.rate)
+            fail("{queue} does not go with --rate");
 }
 
 void step_compile(Step *step, const Protocol *protocol, const char *text, size_t payload_bytes)

@@ -46,7 +46,7 @@ class Nats(Rival):
         """Send a request to JetStream's API: the end of its subject, and its body."""
         subject, _, body = command.partition(" ")
         reply = ask_nats(port, f"{_API}.{subject}", body)
-        error = b"" if reply.startswith(b"-") else json.loads(reply).get("error")
+        error = None if reply.startswith(b"-") else json.loads(reply).get("error")
         return f"-{error['description']}".encode() if error else reply
 
     def facts(self, port: int) -> dict[str, str]:

@@ -81,6 +81,15 @@ LIST_PUSH = Workload(prepare=("DEL jobs",), steps=("push=LPUSH jobs {payload}",)
 LIST_BLOCKED = replace(LIST_PUSH, steps=(*LIST_PUSH.steps, "take:1=BRPOP jobs 0"))
 """A queue without acks: a consumer that fails has lost its job."""
 
+LIST_QUEUES_CYCLE = Workload(
+    steps=(
+        "push=LPUSH {queue} {payload}",
+        "take=LMOVE {queue} {connection} RIGHT LEFT",
+        "ack=LREM {connection} 1 {taken}",
+    ),
+)
+"""The reliable cycle below, on many lists; what is left in them stays."""
+
 LIST_CYCLE = Workload(
     prepare=("FLUSHALL",),
     steps=(

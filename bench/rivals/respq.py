@@ -76,4 +76,9 @@ CYCLE = Workload(
 BLOCKED = replace(CYCLE, steps=(CYCLE.steps[0], "take:1=QPOP jobs BLOCK 0", CYCLE.steps[2]))
 """The cycle with consumers that wait for a job."""
 
+QUEUES_CYCLE = Workload(
+    steps=("push=QPUSH {queue} {payload}", "take:1=QPOP {queue}", "ack=QACK {queue} {taken}"),
+)
+"""The cycle on many queues; what is left in them stays."""
+
 PUSH = Workload(prepare=("DEL jobs",), steps=CYCLE.steps[:1])
