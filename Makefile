@@ -45,12 +45,13 @@ bench: dev rivals
 # The same for longer, and the charts; about an hour and a half.
 bench-full: dev rivals
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python bench/run.py --rounds 9 --seconds 2 $(ARGS)
+	$(BIN)/python bench/run.py --full --rounds 9 --seconds 2 $(ARGS)
 	$(BIN)/python bench/charts.py --rounds 5 --deep
 
 rivals:
 	tests/install_programs.sh redis-server redis-tools beanstalkd
 	bench/install_rivals.sh
+	bench/install_frameworks.sh
 
 # Half an hour at 70 % of what the machine can, with everything that goes wrong.
 soak: dev

@@ -19,7 +19,7 @@ from generator import PAYLOAD_BYTES, compile_generator
 from result import Bench, Line, Row
 from rivals import beanstalkd, faktory, nats, redis, respq
 from server import MeasurementFailed
-from table import ROWS
+from table import LONG_ROWS, ROWS
 
 RIVALS = (respq.SERVER, redis.SERVER, beanstalkd.SERVER, nats.SERVER, faktory.SERVER)
 
@@ -27,10 +27,10 @@ RIVALS = (respq.SERVER, redis.SERVER, beanstalkd.SERVER, nats.SERVER, faktory.SE
 def main() -> int:
     options = read_arguments()
     if options.list:
-        for row in ROWS:
+        for row in (*ROWS, *LONG_ROWS):
             print(f"{row.name:32} {row.title}")
         return 0
-    rows = chosen_rows(options.rows)
+    rows = chosen_rows(options.rows, full=options.full)
     signal.signal(signal.SIGTERM, _leave)
     allow_many_files()
     try:
@@ -57,6 +57,7 @@ def main() -> int:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="", help="names parted by commas; default all")
+    parser.add_argument("--full", action="store_true", help="the long rows, too")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each side, alternating")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each run")
     parser.add_argument("--json", type=Path, help="where to keep the run; default bench/results/")
@@ -65,13 +66,13 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen_rows(names: str) -> Sequence[Row]:
-    known = {row.name: row for row in ROWS}
+def chosen_rows(names: str, *, full: bool) -> Sequence[Row]:
+    known = {row.name: row for row in (*ROWS, *LONG_ROWS)}
     wanted = [name for name in names.split(",") if name]
     unknown = [name for name in wanted if name not in known]
     if unknown:
         sys.exit(f"no row is called {', '.join(unknown)}; see --list")
-    return [known[name] for name in wanted] or ROWS
+    return [known[name] for name in wanted] or (ROWS + LONG_ROWS if full else ROWS)
 
 
 def measure(rows: Sequence[Row], bench: Bench, lines: list[Line]) -> None:

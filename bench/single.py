@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from comparison import Side
 from generator import Load, fill, generate, prepare, shown_command
@@ -169,6 +173,71 @@ class Replay:
                 line.rounds.append(
                     {"ready_seconds": ready_seconds, "empty_ready_seconds": empty_seconds}
                 )
+
+
+@dataclass(frozen=True)
+class Startup:
+    """How long a killed server takes to be ready, beside reading its files, both from a cold cache.
+
+    A second line has the resident memory that it has then, a job.
+    """
+
+    name: str
+    title: str
+    side: Side
+    jobs: int
+
+    def measure(self, bench: Bench) -> Iterator[Line]:
+        """Yield a line for the time and one for the memory."""
+        ready, memory = (
+            Line(
+                self.name,
+                f"{self.title}: {what}",
+                f"{self.jobs:,} jobs",
+                unit,
+                problem=missing([self.side.rival]),
+                commands={"ours": self.side.rival.shown_command(self.side.mode)},
+            )
+            for what, unit in (
+                ("time to ready, beside `cat` of the journal", "s"),
+                ("resident memory of a job", "bytes"),
+            )
+        )
+        try:
+            if self.side.rival.executable() is not None:
+                self._measure(bench, ready, memory)
+        except MeasurementFailed as failure:
+            ready.problem = memory.problem = str(failure)
+        yield ready
+        yield memory
+
+    def _measure(self, bench: Bench, ready: Line, memory: Line) -> None:
+        with Server(self.side.rival, self.side.mode, bench.directory) as server:
+            empty_bytes = server.rss_bytes()
+            fill(server, self.side.workload, self.jobs)
+            for _ in range(bench.rounds):
+                server.kill()
+                files = [path for path in server.directory.rglob("*") if path.is_file()]
+                _forget_pages(files)
+                began = time.monotonic()
+                subprocess.run(["cat", *files], stdout=subprocess.DEVNULL, check=True)
+                ready.theirs.append(time.monotonic() - began)
+                _forget_pages(files)
+                ready.ours.append(server.start())
+                memory.ours.append((server.rss_bytes() - empty_bytes) / self.jobs)
+                size_bytes = sum(path.stat().st_size for path in files)
+                ready.rounds.append({"journal_bytes": size_bytes})
+                found = ask_redis(server.port, "QLEN", "jobs")
+                if found != f":{self.jobs}".encode():
+                    raise MeasurementFailed(f"after the restart QLEN answers {found.decode()}")
+
+
+def _forget_pages(files: Sequence[Path]) -> None:
+    """Have the system drop what it keeps of files, so that the disk is read."""
+    os.sync()
+    for path in files:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _cost_us(measured: dict[str, object], kind: str) -> float:

@@ -7,13 +7,17 @@ README.md says.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from cliffs import Cliff, Fairness, Situation, Waiting
 from comparison import Cell, Comparison, Side
-from generator import Load
+from frameworks import FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, Framework
+from generator import Load, Workload
 from latency import Latency
 from result import Row
 from rivals import beanstalkd, faktory, nats, redis, respq
 from server import Mode
-from single import DepthCost, JobMemory, Replay
+from single import DepthCost, JobMemory, Replay, Startup
 
 SINGLE = Load(pipeline=1)
 PIPELINED = Load(pipeline=50)
@@ -24,6 +28,14 @@ FIXED_RATES = tuple(Load(rate=rate, consumers=100) for rate in (5_000, 20_000))
 """So many consumers that some wait while the others' jobs and acks are on their way to the disk."""
 
 WITHOUT_TARGET = (Cell(SINGLE, None), Cell(PIPELINED, None))
+
+FILLING = Load(connections=8, pipeline=200)
+CLIFF_RATIO_MAX = 1.5
+"""Cost may grow with the logarithm of what there is, and with what no cache holds any more."""
+
+
+def _first(workload: Workload) -> Workload:
+    return replace(workload, steps=workload.steps[:1])
 
 
 def _cycle(mode: Mode) -> Side:
@@ -215,6 +227,21 @@ ROWS: tuple[Row, ...] = (
         _lpush(Mode.MEMORY),
         (Cell(MANY_CLIENTS, 0.9), Cell(MANY_IDLE, None)),
     ),
+    *(
+        Framework(
+            f"framework-{driver.package}",
+            f"{ONE_BY_ONE.shown} vs {driver.shown}",
+            ONE_BY_ONE,
+            driver,
+        )
+        for driver in FRAMEWORKS
+    ),
+    Framework(
+        "framework-batches",
+        f"{TEN_AT_ONCE.shown} vs {FRAMEWORKS[0].shown}",
+        TEN_AT_ONCE,
+        FRAMEWORKS[0],
+    ),
     Latency(
         "latency-memory-list",
         "memory: fixed rate vs LPUSH and BRPOP",
@@ -270,4 +297,106 @@ ROWS: tuple[Row, ...] = (
         records=1_000_000,
         rate_min=1_000_000,
     ),
+    Startup(
+        "startup",
+        "start after kill -9, cold",
+        _push(Mode.EVERYSEC),
+        jobs=1_000_000,
+    ),
+    Cliff(
+        "cliff-queues",
+        "many queues",
+        "100,000 queues",
+        Situation(
+            respq.QUEUES_CYCLE,
+            Load(queues=100_000),
+            fillings=(
+                (_first(respq.QUEUES_CYCLE), replace(FILLING, count=100_000, queues=100_000)),
+            ),
+        ),
+        Situation(respq.QUEUES_CYCLE, Load()),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Cliff(
+        "cliff-delayed",
+        "delayed jobs",
+        "1,000,000 delayed",
+        Situation(
+            respq.CYCLE, Load(), fillings=((respq.DELAYED, replace(FILLING, count=1_000_000)),)
+        ),
+        Situation(respq.CYCLE, Load()),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Cliff(
+        "cliff-due",
+        "delayed jobs that come due meanwhile",
+        "1,000,000 delayed by 6 s",
+        Situation(respq.CYCLE, Load(), fillings=((respq.SOON, replace(FILLING, count=1_000_000)),)),
+        Situation(respq.CYCLE, Load()),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Cliff(
+        "cliff-leases",
+        "leases",
+        "1,000,000 leased",
+        Situation(respq.CYCLE, Load(), fillings=((respq.HELD, replace(FILLING, count=1_000_000)),)),
+        Situation(respq.CYCLE, Load()),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Cliff(
+        "cliff-waiting",
+        "clients that wait, on one queue",
+        "10,000 blocked, 5,000 jobs/s",
+        Situation(respq.BLOCKED, Load(rate=5_000, consumers=10_000)),
+        Situation(respq.BLOCKED, Load(rate=5_000, consumers=100)),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Cliff(
+        "cliff-waiting-apart",
+        "clients that wait, each on a queue of its own",
+        "10,000 blocked",
+        Situation(respq.CYCLE, Load(), waiting=Waiting(clients=10_000, queues=10_000)),
+        Situation(respq.CYCLE, Load()),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Cliff(
+        "cliff-priorities",
+        "distinct priorities",
+        "1,000 priorities, 100 jobs in each",
+        Situation(
+            respq.PRIORITY_CYCLE,
+            Load(queues=1_000),
+            commands=respq.PRIORITY_CYCLE.prepare,
+            fillings=(
+                (_first(respq.PRIORITY_CYCLE), replace(FILLING, count=100_000, queues=1_000)),
+            ),
+        ),
+        Situation(respq.PRIORITY_CYCLE, Load(), commands=respq.PRIORITY_CYCLE.prepare),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Cliff(
+        "cliff-growth",
+        "a queue that has grown",
+        "4,000,000 jobs",
+        Situation(respq.PUSH, Load(), fillings=((respq.PUSH, replace(FILLING, count=4_000_000)),)),
+        Situation(respq.PUSH, Load()),
+        ratio_max=CLIFF_RATIO_MAX,
+    ),
+    Fairness(
+        "cliff-pipeline",
+        "p99 of a push beside a very long pipeline, and without",
+        pipeline=100_000,
+        load=Load(connections=10),
+        p99_max_us=1_000,
+    ),
 )
+
+LONG_ROWS: tuple[Row, ...] = (
+    Startup(
+        "startup-10m",
+        "start after kill -9, cold",
+        _push(Mode.EVERYSEC),
+        jobs=10_000_000,
+    ),
+)
+"""Rows that take minutes each: measured if they are named, and by ``--full``."""

@@ -81,4 +81,19 @@ QUEUES_CYCLE = Workload(
 )
 """The cycle on many queues; what is left in them stays."""
 
+PRIORITY_CYCLE = Workload(
+    prepare=("DEL jobs", "QUEUE CREATE jobs PRIORITIES TEXT"),
+    steps=(
+        "push=QPUSH jobs {payload} PRIORITY {queue}",
+        "take:1=QPOP jobs",
+        "ack=QACK jobs {taken}",
+    ),
+)
+"""The cycle with as many priorities as there would be queues."""
+
+DELAYED = Workload(steps=("push=QPUSH later {payload} DELAY 1d",))
+SOON = Workload(steps=("push=QPUSH later {payload} DELAY 6s",))
+HELD = Workload(steps=("push=QPUSH held {payload}", "take:1=QPOP held LEASE 1d"))
+"""Jobs that are there beside what is measured."""
+
 PUSH = Workload(prepare=("DEL jobs",), steps=CYCLE.steps[:1])

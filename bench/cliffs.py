@@ -1,0 +1,202 @@
+"""Rows that look for a cliff: what a job costs in an extreme situation, against a plain one.
+
+Two servers of respq run, one brought into the situation, and are loaded in turn. What is compared
+is the processor time that a job takes; the pace of the generator does not come into it. The
+second line of a row is the longest turn of the event loop of the server in the situation, while
+it was brought there as well as later.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from threading import Event, Thread
+
+from generator import Load, Workload, generate
+from pipeline import Pipeline
+from result import Bench, Line, Target, missing
+from rivals import respq
+from server import MeasurementFailed, Mode, Server
+from wire import redis_info
+
+STALL_MS_MAX = 10.0
+NOISE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Clients that block and are never served: as many as there are, each on a queue."""
+
+    clients: int
+    queues: int
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a server holds, and the load that it gets then."""
+
+    workload: Workload
+    load: Load
+    """Without its seconds."""
+    commands: tuple[str, ...] = ()
+    """Sent first."""
+    fillings: tuple[tuple[Workload, Load], ...] = ()
+    """Counted runs, whose jobs stay."""
+    waiting: Waiting | None = None
+
+
+@dataclass(frozen=True)
+class Cliff:
+    """The cost of a job in a situation, and the longest turn of the loop."""
+
+    name: str
+    title: str
+    shown: str
+    """The situation, in the column of the load."""
+    steep: Situation
+    plain: Situation
+    ratio_max: float
+
+    def measure(self, bench: Bench) -> Iterator[Line]:
+        """Yield a line for the cost and one for the stall."""
+        cost, stall = (
+            Line(
+                self.name,
+                f"{self.title}: {what}",
+                self.shown,
+                unit,
+                target=Target(bound, at_least=False),
+                judges_ratio=unit == "µs",
+                problem=missing([respq.SERVER]),
+                commands={"ours": respq.SERVER.shown_command(Mode.MEMORY)},
+            )
+            for what, unit, bound in (
+                ("processor time of a job, beside a plain server's", "µs", self.ratio_max),
+                ("longest turn of the loop", "ms", STALL_MS_MAX),
+            )
+        )
+        try:
+            if respq.SERVER.executable() is not None:
+                self._measure_both(bench, cost, stall)
+        except (MeasurementFailed, OSError) as failure:
+            cost.problem = stall.problem = str(failure)
+        yield cost
+        yield stall
+
+    def _measure_both(self, bench: Bench, cost: Line, stall: Line) -> None:
+        sides = {"ours": self.steep, "theirs": self.plain}
+        values = {"ours": cost.ours, "theirs": cost.theirs}
+        with ExitStack() as stack:
+            servers = {}
+            for key, situation in sides.items():
+                server = Server(respq.SERVER, Mode.MEMORY, bench.directory)
+                servers[key] = stack.enter_context(server)
+                _bring_about(server, situation, stack)
+            for _ in range(bench.rounds):
+                measured = {}
+                for key, server in servers.items():
+                    for each in servers.values():
+                        each.wait_until_quiet()
+                    situation = sides[key]
+                    load = replace(situation.load, seconds=bench.seconds)
+                    run = measured[key] = generate(server, situation.workload, load)
+                    values[key].append(run["server_cpu"] / run["jobs_per_second"] * 1e6)
+                cost.rounds.append(measured)
+            stall.ours.append(_longest_turn_ms(servers["ours"]))
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """How long others wait for an answer while one client sends very long pipelines."""
+
+    name: str
+    title: str
+    pipeline: int
+    load: Load
+    p99_max_us: float
+    workload: Workload = field(default=respq.PUSH)
+
+    def measure(self, bench: Bench) -> Iterator[Line]:
+        """Yield one line: the p99 of the others, beside the same without the long pipelines."""
+        line = Line(
+            self.name,
+            self.title,
+            f"{self.load.connections} clients beside one with P={self.pipeline:,}",
+            "µs",
+            target=Target(self.p99_max_us, at_least=False),
+            judges_ratio=False,
+            problem=missing([respq.SERVER]),
+            commands={"ours": respq.SERVER.shown_command(Mode.MEMORY)},
+        )
+        try:
+            if respq.SERVER.executable() is not None:
+                self._measure(bench, line)
+        except MeasurementFailed as failure:
+            line.problem = str(failure)
+        yield line
+
+    def _measure(self, bench: Bench, line: Line) -> None:
+        load = replace(self.load, seconds=bench.seconds)
+        with Server(respq.SERVER, Mode.MEMORY, bench.directory) as server:
+            for _ in range(bench.rounds):
+                alone = generate(server, self.workload, load)
+                with _Noise(server, self.pipeline):
+                    beside = generate(server, self.workload, load)
+                line.ours.append(beside["round_trip_p99_us"])
+                line.theirs.append(alone["round_trip_p99_us"])
+                line.rounds.append({"ours": beside, "theirs": alone})
+
+
+class _Noise:
+    """Cycles in long pipelines on a queue of their own, one run after the other."""
+
+    def __init__(self, server: Server, pipeline: int) -> None:
+        self._server = server
+        self._load = Load(connections=1, pipeline=pipeline, seconds=NOISE_SECONDS, queues=1)
+        self._is_over = Event()
+        self._failure: MeasurementFailed | None = None
+        self._thread = Thread(target=self._run)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            while not self._is_over.is_set():
+                generate(self._server, respq.QUEUES_CYCLE, self._load)
+        except MeasurementFailed as failure:
+            self._failure = failure
+
+
+def _bring_about(server: Server, situation: Situation, stack: ExitStack) -> None:
+    client = Pipeline(server.port)
+    for command in situation.commands:
+        [reply] = client.ask([command.split()])
+        if isinstance(reply, Exception):
+            raise MeasurementFailed(f"{command}: {reply}")
+    for workload, load in situation.fillings:
+        generate(server, workload, load)
+    if situation.waiting is not None:
+        for number in range(situation.waiting.clients):
+            queue = f"waited-for-{number % situation.waiting.queues}"
+            words = ("QPOP", queue, "BLOCK", "0")
+            connection = socket.create_connection(("127.0.0.1", server.port))
+            stack.enter_context(closing(connection))
+            parts = [f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]
+            connection.sendall("".join(parts).encode())
+        waiting = redis_info(server.port)["blocked_clients"]
+        if int(waiting) != situation.waiting.clients:
+            raise MeasurementFailed(f"{waiting} clients wait, not {situation.waiting.clients}")
+    server.wait_until_quiet()
+
+
+def _longest_turn_ms(server: Server) -> float:
+    return int(redis_info(server.port)["respq_loop_stall_max_us"]) / 1_000

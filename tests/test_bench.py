@@ -1,0 +1,97 @@
+"""The bench measures: it is tried for a moment, and none of its numbers is looked at.
+
+What a rate is depends on the machine; that a row gets one, and that every reply was as it should
+be, does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.requirements import ROOT, missing, redis_server
+
+MOMENT = ("--rounds", "1", "--seconds", "0.1")
+
+
+def bench(program: str, *arguments: str) -> str:
+    """Run a program of bench/ with the Python that runs the tests; return what it printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, ROOT / "bench" / program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def lines(tmp_path: Path, rows: str) -> list[dict[str, Any]]:
+    kept = tmp_path / "run.json"
+    bench("run.py", "--rows", rows, *MOMENT, "--json", str(kept))
+    document = json.loads(kept.read_text())
+    assert document["complete"]
+    found: list[dict[str, Any]] = document["lines"]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def needs_gcc() -> None:
+    if shutil.which("gcc") is None:
+        missing("gcc")
+
+
+def test_every_row_is_listed_once() -> None:
+    names = [line.split()[0] for line in bench("run.py", "--list").splitlines()]
+
+    assert len(names) == len(set(names)) > 30
+    assert {"memory-cycle", "fsync-cycle", "startup-10m", "cliff-growth"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    "row", ["memory-cycle", "fsync-push", "everysec-cycle-vs-list", "latency-fsync-streams"]
+)
+def test_a_row_sets_respq_beside_redis(tmp_path: Path, row: str) -> None:
+    redis_server()
+
+    for line in lines(tmp_path, row):
+        # A rate that is not kept is no fault of the bench, on a machine that is busy.
+        problem = line["problem"] or "in time"
+        assert "jobs/s" in problem or "in time" in problem
+        assert len(line["ours"]) == len(line["theirs"]) == 1
+        assert line["ratio"] > 0
+
+
+@pytest.mark.parametrize("row", ["cliff-priorities", "cliff-pipeline"])
+def test_a_row_sets_respq_beside_itself(tmp_path: Path, row: str) -> None:
+    for line in lines(tmp_path, row):
+        assert line["problem"] is None
+        assert len(line["ours"]) == 1
+
+
+def test_a_program_that_is_not_there_is_named_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("gcc", "git", "as", "ld"):
+        found = shutil.which(name)
+        if found is not None:
+            (tools / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(tools))
+
+    [single, pipelined] = lines(tmp_path, "memory-cycle-vs-beanstalkd")
+
+    assert single["problem"] == "beanstalkd is missing: apt-get install beanstalkd"
+    assert len(single["ours"]) == len(pipelined["ours"]) == 1
+    assert single["theirs"] == []
