@@ -192,7 +192,7 @@ def _bring_about(server: Server, situation: Situation, stack: ExitStack) -> None
             stack.enter_context(closing(connection))
             parts = [f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]
             connection.sendall("".join(parts).encode())
-        waiting = redis_info(server.port)["blocked_clients"]
+        waiting = redis_info(server.port).get("blocked_clients", "no")
         if int(waiting) != situation.waiting.clients:
             raise MeasurementFailed(f"{waiting} clients wait, not {situation.waiting.clients}")
     server.wait_until_quiet()

@@ -218,6 +218,7 @@ class Startup:
             for _ in range(bench.rounds):
                 server.kill()
                 files = [path for path in server.directory.rglob("*") if path.is_file()]
+                size_bytes = sum(path.stat().st_size for path in files)
                 _forget_pages(files)
                 began = time.monotonic()
                 subprocess.run(["cat", *files], stdout=subprocess.DEVNULL, check=True)
@@ -225,7 +226,6 @@ class Startup:
                 _forget_pages(files)
                 ready.ours.append(server.start())
                 memory.ours.append((server.rss_bytes() - empty_bytes) / self.jobs)
-                size_bytes = sum(path.stat().st_size for path in files)
                 ready.rounds.append({"journal_bytes": size_bytes})
                 found = ask_redis(server.port, "QLEN", "jobs")
                 if found != f":{self.jobs}".encode():

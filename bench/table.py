@@ -30,12 +30,24 @@ FIXED_RATES = tuple(Load(rate=rate, consumers=100) for rate in (5_000, 20_000))
 WITHOUT_TARGET = (Cell(SINGLE, None), Cell(PIPELINED, None))
 
 FILLING = Load(connections=8, pipeline=200)
+MOST_CLIENTS = 9_900
+"""With those that load, less than the 10,000 that respq lets in by default."""
 CLIFF_RATIO_MAX = 1.5
 """Cost may grow with the logarithm of what there is, and with what no cache holds any more."""
 
 
 def _first(workload: Workload) -> Workload:
     return replace(workload, steps=workload.steps[:1])
+
+
+def _on_queues(count: int) -> Situation:
+    """Return the cycle going round queues that hold a job each."""
+    filling = replace(FILLING, count=count, queues=count)
+    return Situation(
+        respq.QUEUES_CYCLE,
+        Load(queues=count),
+        fillings=((_first(respq.QUEUES_CYCLE), filling),),
+    )
 
 
 def _cycle(mode: Mode) -> Side:
@@ -306,15 +318,9 @@ ROWS: tuple[Row, ...] = (
     Cliff(
         "cliff-queues",
         "many queues",
-        "100,000 queues",
-        Situation(
-            respq.QUEUES_CYCLE,
-            Load(queues=100_000),
-            fillings=(
-                (_first(respq.QUEUES_CYCLE), replace(FILLING, count=100_000, queues=100_000)),
-            ),
-        ),
-        Situation(respq.QUEUES_CYCLE, Load()),
+        "100,000 queues, plain: 1,000",
+        _on_queues(100_000),
+        _on_queues(1_000),
         ratio_max=CLIFF_RATIO_MAX,
     ),
     Cliff(
@@ -346,16 +352,16 @@ ROWS: tuple[Row, ...] = (
     Cliff(
         "cliff-waiting",
         "clients that wait, on one queue",
-        "10,000 blocked, 5,000 jobs/s",
-        Situation(respq.BLOCKED, Load(rate=5_000, consumers=10_000)),
+        "9,900 blocked, 5,000 jobs/s",
+        Situation(respq.BLOCKED, Load(rate=5_000, consumers=MOST_CLIENTS)),
         Situation(respq.BLOCKED, Load(rate=5_000, consumers=100)),
         ratio_max=CLIFF_RATIO_MAX,
     ),
     Cliff(
         "cliff-waiting-apart",
         "clients that wait, each on a queue of its own",
-        "10,000 blocked",
-        Situation(respq.CYCLE, Load(), waiting=Waiting(clients=10_000, queues=10_000)),
+        "9,900 blocked",
+        Situation(respq.CYCLE, Load(), waiting=Waiting(clients=MOST_CLIENTS, queues=MOST_CLIENTS)),
         Situation(respq.CYCLE, Load()),
         ratio_max=CLIFF_RATIO_MAX,
     ),

@@ -60,12 +60,16 @@ DURATION_MS_MAX = 100 * 365 * 86_400_000
 """A hundred years: any longer is a unit mistaken."""
 SCHEDULES_MAX = 100_000
 """Schedules of one queue."""
-DUE_SLICE = 1_000
-"""Due transitions emitted before a turn's first command: one slice stays under 10 ms."""
+DUE_SLICE = 250
+"""Due transitions emitted before a turn's first command: one slice stays under 3 ms."""
 FREE_SLICE = 2_000
 """Purged jobs freed in one turn."""
-TURN_COMMANDS_MAX = 1_000
-"""Commands of one connection in one turn: a long pipeline yields to the others."""
+TURN_COMMANDS_MAX = 256
+"""Commands of runs of one connection in one turn: a long pipeline yields to the others."""
+RUN_GAIN = 4
+"""Commands of a run that take as long as one that is executed by itself."""
+TURN_MS_MAX = 3
+"""After so long a turn leaves the pipelines that it has not executed to the next one."""
 TURN_REPLY_BYTES_MAX = 1 * MIB
 """Replies of one connection in one turn: beyond, it is not executed further until they are sent."""
 RUN_MAX = 128

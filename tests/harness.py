@@ -21,6 +21,7 @@ from respq.engine.codec import decode_records, encode_records
 from respq.engine.engine import Engine
 from respq.engine.jobs.job import PHASE_NAMES, Job
 from respq.engine.jobs.queue import Queue
+from respq.engine.spread import Spread
 from respq.engine.state import State
 from respq.errors import RespqError
 from respq.handlers import command_table
@@ -197,7 +198,7 @@ def arrived(requests: Iterable[list[bytes]]) -> Arrived:
 def discard(state: State) -> None:
     """Let a state be freed: its jobs refer to their queue unseen by the garbage collector."""
     for queue in state.queues.values():
-        queue.jobs, queue.leases, queue.dead, queue.ids = {}, {}, {}, {}
+        queue.jobs, queue.leases, queue.dead, queue.ids = {}, Spread(), {}, Spread()
         queue.ready.clear()
     state.graveyard.clear()
 

@@ -66,7 +66,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     assert list(queue.dead) == [
         j.number for j in sorted(queue, key=lambda j: j.order) if j.phase == DEAD
     ]
-    assert queue.ids == {
+    assert dict(queue.ids) == {
         j.options.id: j for j in queue if j.options is not None and j.options.id is not None
     }
     for schedule in queue.schedules.values():

@@ -51,6 +51,7 @@ from respq.engine.records import (
     ScheduleRemoved,
     ScheduleSet,
 )
+from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
 Timed = Job | ScheduleSet | Queue
@@ -224,9 +225,9 @@ class State:
         queue.jobs = {}
         queue.delayed_count = 0
         queue.ready = ReadyOrder(min_first=queue.settings.min_first)
-        queue.leases = {}
+        queue.leases = Spread()
         queue.dead = {}
-        queue.ids = {}
+        queue.ids = Spread()
         if not self.live:
             self.graveyard.clear()
 
@@ -243,9 +244,9 @@ class State:
             self.timers.remove(queue.idle_ms, queue.number)
         # Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
         queue.jobs = {}
-        queue.leases = {}
+        queue.leases = Spread()
         queue.dead = {}
-        queue.ids = {}
+        queue.ids = Spread()
         queue.ready.clear()
 
     def _time_idle(self, queue: Queue) -> None:
@@ -379,7 +380,7 @@ class State:
     def _enter_leases(self, queue: Queue, leased: list[Job], until_ms: int, fence: int) -> None:
         """Move READY jobs of one queue to the leases; the first gets ``fence``."""
         queue.ready.remove_all(leased)
-        leases = queue.leases
+        receipts: dict[bytes, Job] = {}
         timed: dict[int, Timed] = {}
         pushed_ms = -1
         for job in leased:
@@ -394,9 +395,10 @@ class State:
                     shape = b"%%d:%d-%%d" % pushed_ms
                 receipt = shape % (fence, number)
             job.receipt = receipt
-            leases[receipt] = job
+            receipts[receipt] = job
             timed[number] = job
             fence += 1
+        queue.leases.add_all(receipts)
         self.timers.add_all(until_ms, timed)
 
     def _job_touched(self, record: JobTouched) -> None:
@@ -421,11 +423,10 @@ class State:
 
     def _leave_leases(self, acked: list[Job]) -> None:
         """Take LEASED jobs of one queue, which nobody will look for again, out of the indexes."""
-        leases = acked[0].queue.leases
+        acked[0].queue.leases.remove_all([job.receipt for job in acked])
         until_ms = acked[0].due_ms
         timed: list[int] = []
         for job in acked:
-            del leases[job.receipt]
             if job.due_ms != until_ms:
                 self.timers.remove_all(until_ms, timed)
                 until_ms, timed = job.due_ms, []

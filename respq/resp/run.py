@@ -38,6 +38,10 @@ class Run:
         """Number of bytes of all arguments."""
         return sum(map(len, self.lasts)) + len(self.lasts) * sum(map(len, self.head))
 
+    def first(self, count: int) -> Run:
+        """Return the first ``count`` requests of the run."""
+        return Run(self.head, self.lasts[:count])
+
     def after(self, count: int) -> Run:
         """Return the run without its first ``count`` requests."""
         return Run(self.head, self.lasts[count:])

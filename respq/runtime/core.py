@@ -13,7 +13,8 @@ meanwhile forms the next batch, which is started before the replies of the last 
 A turn is one round of the event loop: it ends when every socket that was ready has been
 read. Only then is executed what arrived. Those clients asked at the same time, so they may
 be served in any order; of clients with one request each, those who want the same of the same
-queue are served together (`Broker.execute_together`).
+queue are served together (`Broker.execute_together`). They come first, and a turn that has
+become long leaves pipelines to the next.
 
 A commit that fails is the end: memory is ahead of the disk and cannot go back. Held
 replies are dropped and the process stops; a restart replays the journal.
@@ -22,13 +23,14 @@ replies are dropped and the process stops; a restart replays the journal.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from time import perf_counter
 
 from respq.broker.broker import Broker
 from respq.broker.command import Command
-from respq.config import Settings
+from respq.config import TURN_MS_MAX, Settings
 from respq.engine.timers import NEVER_MS
 from respq.resp.parser import Arrived
 from respq.resp.short import Alone, Words
@@ -75,7 +77,7 @@ class Core:
         self.uncommitted_bytes = 0
         """Received since the open batch began, an upper bound of its size."""
         self._fail = fail
-        self._arrivals: list[Arrival] = []
+        self._arrivals: deque[Arrival] = deque()
         self._groups: dict[tuple[int, Words], Group] = {}
         """By the database and the words before the last argument."""
         self._open: list[Held] = []
@@ -138,13 +140,13 @@ class Core:
             group.sizes.append(size)
 
     def _execute_arrivals(self) -> None:
-        """Execute what arrived in this turn, but for clients that were killed in it."""
-        arrivals, self._arrivals = self._arrivals, []
-        groups, self._groups = self._groups, {}
+        """Execute what arrived, but for clients that were killed meanwhile.
+
+        Single requests come first, together with those like them; of the pipelines those that
+        would make the turn too long are left to the next one.
+        """
         self.deliver()  # A client whose wait is over may have said more: it is answered in order.
-        for client, requests, size in arrivals:
-            if not client.session.closing:
-                client.take_turn(requests, size, self._now_ms)
+        groups, self._groups = self._groups, {}
         for (db, words), everybody in groups.items():
             group = everybody.without_closing()
             if not group.clients:
@@ -160,6 +162,14 @@ class Core:
                 else:
                     key = words[1] if len(words) > 1 else last
                     self._execute_together(command, db, words, key, alike)
+        arrivals = self._arrivals
+        ends_s = self._turn_began_s + TURN_MS_MAX / 1_000
+        while arrivals:
+            client, requests, size = arrivals.popleft()
+            if not client.session.closing:
+                client.take_turn(requests, size, self._now_ms)
+            if perf_counter() > ends_s:
+                break
 
     def _execute_together(
         self, command: Command, db: int, words: Words, key: bytes, group: Group
@@ -218,7 +228,7 @@ class Core:
         turn_s = perf_counter() - self._turn_began_s
         if turn_s > STALL_S:
             self.stalls.add(turn_s)
-        if self._is_behind:
+        if self._is_behind or self._arrivals:
             self._is_behind = False
             self.begin_turn()
             return

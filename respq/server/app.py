@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from respq.http.app import Sidecar
 
 _DRAIN_LOOK_S = 0.02
-_CONFIGURE_GC = (100_000, 50, 100)
-"""Jobs are not tracked, so what a collection walks is mostly what never dies."""
+_CONFIGURE_GC = (10_000, 20, 1_000)
+"""Jobs are not tracked, so what a collection walks is mostly what never dies: seldom, and few."""
 _SWITCH_INTERVAL_S = 0.001
 """How long the writer thread waits for the interpreter while the loop is busy; 5 ms by default."""
 

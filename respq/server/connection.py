@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from respq.config import KIB, TURN_COMMANDS_MAX, TURNS_HELD_MAX
+from respq.config import KIB, RUN_GAIN, TURN_COMMANDS_MAX, TURNS_HELD_MAX
 from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived, Parser
@@ -204,10 +204,13 @@ class Connection(asyncio.Protocol):
         """Execute requests of ``size`` bytes, and hold what is to be said."""
         self._take_end_of_wait()
         self.has_arrived = False
-        if len(requests) > 1:
+        first = requests[0]
+        if len(requests) > 1 or (isinstance(first, Run) and len(first) > TURN_COMMANDS_MAX):
             self._backlog.extend(requests)
             requests = self._share_of_backlog()
         self._execute_share(requests, size, now_ms)
+        if self._unread:
+            self._resume_soon()
 
     def _take_end_of_wait(self) -> None:
         """Have the reply of a wait that is over stand before what came behind it."""
@@ -229,11 +232,17 @@ class Connection(asyncio.Protocol):
     def _share_of_backlog(self) -> Arrived:
         """Take off the backlog what may be executed in one turn."""
         requests: Arrived = []
-        count = 0
-        while self._backlog and count < TURN_COMMANDS_MAX:
+        left = TURN_COMMANDS_MAX
+        while self._backlog and left > 0:
             request = self._backlog.popleft()
+            if not isinstance(request, Run):
+                left -= RUN_GAIN
+            elif len(request) <= left:
+                left -= len(request)
+            else:
+                self._backlog.appendleft(request.after(left))
+                request, left = request.first(left), 0
             requests.append(request)
-            count += len(request) if isinstance(request, Run) else 1
         return requests
 
     def _execute(self, requests: Arrived, now_ms: int) -> None:
@@ -301,6 +310,8 @@ class Connection(asyncio.Protocol):
     def _resume(self) -> None:
         """Take a turn for what has been waiting."""
         self._is_resuming = False
+        if self.has_arrived:
+            return  # What is unread stands behind that, and is resumed when its turn has come.
         if self._must_wait() or self.session.waiter is not None or self.transport.is_closing():
             self._look_at_reading()  # What is paused is resumed when the reason is gone.
             return

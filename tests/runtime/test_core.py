@@ -24,6 +24,7 @@ from respq.journal.replay import replay
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
+from respq.runtime import core
 from respq.runtime.client import Pops
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
@@ -873,7 +874,7 @@ def test_only_the_pop_of_a_client_that_is_gone_is_undone() -> None:
 def test_what_a_client_asked_is_not_done_after_it_was_killed_in_the_same_turn(count: int) -> None:
     async def test(rig: Rig) -> None:
         killer, victim, other = Remote(rig), Remote(rig), Remote(rig)
-        killer.arrive("PING", f"CLIENT KILL ID {victim.session.id}")
+        killer.arrive(*["PING", f"CLIENT KILL ID {victim.session.id}"][-count:])
         victim.arrive(*["QPUSH q lost"] * count)
         other.arrive("QPUSH q kept")
         assert not victim.session.closing
@@ -882,6 +883,33 @@ def test_what_a_client_asked_is_not_done_after_it_was_killed_in_the_same_turn(co
 
         assert [job.payload for job in rig.engine.queue(0, b"q").ready] == [b"kept"]
         assert victim.received == []
+
+    scenario(test)
+
+
+def test_a_long_turn_leaves_pipelines_to_the_next_and_is_no_stall(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core, "TURN_MS_MAX", 0)
+
+    async def test(rig: Rig) -> None:
+        clients = [Remote(rig) for _ in range(3)]
+        for client in clients:
+            client.arrive("QPUSH q a", "QPUSH q b")
+        single = Remote(rig)
+        single.arrive("QPUSH q of-one-who-asks-for-one-thing")
+        executed = []
+        for client in (*clients, single):
+            client.on_release = lambda client=client: executed.append(client)  # type: ignore[misc]
+
+        await asyncio.sleep(0)
+        after_a_turn = len(rig.engine.records)
+        await until(lambda: len(executed) == 4)
+
+        assert after_a_turn < 1 + 1 + 3 * 2
+        payloads = [job.payload for job in rig.engine.queue(0, b"q").ready]
+        assert payloads == [b"of-one-who-asks-for-one-thing", *[b"a", b"b"] * 3]
+        assert rig.replayed() == image(rig.engine.state)
 
     scenario(test)
 

@@ -113,11 +113,9 @@ class Delivering(EngineCore):
             SyntaxFault: if one of them does not have the form of a receipt.
         """
         queue = self.state.names[db].get(name)
-        leases: dict[bytes, Job] = queue.leases if queue is not None else {}
         numbers: dict[int, None] = {}
         good = []
-        for receipt in receipts:
-            job = leases.get(receipt)
+        for receipt, job in zip(receipts, _leased(queue, receipts)):  # noqa: B905 - 100 ns
             if job is None:
                 check_receipt(receipt)
             elif job.due_ms > now_ms and job.number not in numbers:
@@ -230,15 +228,11 @@ class Delivering(EngineCore):
             SyntaxFault: if one of them does not have the form of a receipt.
         """
         queue = self.state.names[db].get(name)
-        leases: dict[bytes, Job] = queue.leases if queue is not None else {}
         found = []
-        for receipt in receipts:
-            job = leases.get(receipt)
+        for receipt, job in zip(receipts, _leased(queue, receipts), strict=True):
             if job is None:
                 check_receipt(receipt)
-            elif job.due_ms <= now_ms:
-                job = None
-            found.append(job)
+            found.append(job if job is not None and job.due_ms > now_ms else None)
         return found
 
     def end_lease(self, now_ms: int, job: Job) -> None:
@@ -399,3 +393,8 @@ def attempts_max(job: Job) -> int:
 def _is_spent(job: Job, attempts: int) -> bool:
     limit = attempts_max(job)
     return 0 < limit <= attempts
+
+
+def _leased(queue: Queue | None, receipts: Sequence[bytes]) -> list[Job | None]:
+    """Return the job of each receipt, None where a delivery is over or never was."""
+    return [None] * len(receipts) if queue is None else queue.leases.get_all(receipts)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from respq.engine.jobs.job import Job
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet
+from respq.engine.spread import Spread
 
 CHUNK_BITS = 16
 TOTALS = (
@@ -111,9 +112,9 @@ class Queue:
         self.jobs: dict[int, dict[int, Job]] = {}
         self.delayed_count = 0
         self.ready = ReadyOrder(min_first=settings.min_first)
-        self.leases: dict[bytes, Job] = {}
+        self.leases: Spread[bytes, Job] = Spread()
         self.dead: dict[int, Job] = {}
-        self.ids: dict[bytes, Job] = {}
+        self.ids: Spread[bytes, Job] = Spread()
         self.answers: dict[bytes, AnswerKept] = {}
         self.schedules: dict[bytes, ScheduleSet] = {}
         self.idle_ms = 0
