@@ -151,8 +151,9 @@ class ReadyOrder:
         Of more than `PRIORITIES_SEEN_MAX` priorities the least urgent are looked at: in them
         jobs wait longest.
         """
-        if self.first() is None:
-            return None
+        first = self.first()
+        if first is None or (len(self._buckets) == 1 and not self._ghosts):
+            return None if first is None else first.since_ms
         least_urgent = (
             slice(None, PRIORITIES_SEEN_MAX) if self._end else slice(-PRIORITIES_SEEN_MAX, None)
         )

@@ -15,7 +15,7 @@ from respq import __version__
 from respq.broker.call import Call
 from respq.broker.command import Arg, Flags
 from respq.broker.table import CommandTable
-from respq.config import REDIS_VERSION
+from respq.config import REDIS_VERSION, SUMMED_QUEUES_MAX
 from respq.engine.jobs.inspect import server_facts
 from respq.resp.replies import Reply, Verbatim
 
@@ -35,6 +35,8 @@ _KIB = 1024
 def info(call: Call, *section: Section) -> Reply:
     """Show facts and figures of the server, by section."""
     wanted = _wanted(section)
+    if not section and len(call.engine.state.queues) > SUMMED_QUEUES_MAX:
+        wanted -= {_QUEUES}
     figures = call.broker.figures() if wanted else {}
     parts = [
         _text(name, facts(call) | dict(figures.get(name, {})))
@@ -151,6 +153,7 @@ def _process(_: Call) -> Facts:
 
 
 _COMMANDSTATS = "commandstats"
+_QUEUES = "queues"
 _TITLES = {"cpu": "CPU"}
 _SIZES = frozenset(("used_memory", "used_memory_rss", "used_memory_peak", "maxmemory"))
 _SECTIONS: dict[str, Callable[[Call], Facts]] = {
@@ -164,6 +167,6 @@ _SECTIONS: dict[str, Callable[[Call], Facts]] = {
     _COMMANDSTATS: _commandstats,
     "cluster": _cluster,
     "keyspace": _keyspace,
-    "queues": _queues,
+    _QUEUES: _queues,
 }
 """In the order in which they are shown."""

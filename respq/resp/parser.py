@@ -46,6 +46,8 @@ Arrived = list[list[bytes] | Run | RespqError]
 
 _PIPELINE_BYTES_MIN = 1024
 """Below it the fixed cost of hiredis is more than it saves."""
+_RUN_BYTES_MIN = 48
+"""Two requests of a key and an argument have more."""
 _RUN_MIN = 8
 """It takes a search of a whole slice to find that a run is short."""
 _WIDE_ARGUMENTS_MIN = 100
@@ -164,8 +166,9 @@ class Parser:
     def _parse(self, data: bytes, requests: Arrived) -> None:
         position = no_run_before = 0
         while position < len(data):
+            left = len(data) - position
             if (
-                len(data) - position >= _PIPELINE_BYTES_MIN
+                left >= _RUN_BYTES_MIN
                 and data[position] == _STAR
                 and not self._missing
                 and self.authenticated
@@ -179,7 +182,7 @@ class Parser:
                         requests.append(run)
                         position = stop
                         continue
-                if is_dense(data, position):
+                if left >= _PIPELINE_BYTES_MIN and is_dense(data, position):
                     position = self._take_pipeline(data, position, requests)
                     continue
             position = self._take_one(data, position, requests)

@@ -144,6 +144,21 @@ def test_the_queues_are_summed_up_over_all_databases() -> None:
     assert (info["pushed_total"], info["popped_total"], info["oldest_ready_ms"]) == (3, 1, 500)
 
 
+def test_the_sums_over_many_queues_are_made_only_for_who_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("respq.handlers.info.SUMMED_QUEUES_MAX", 2)
+    harness = Harness()
+    for name in "abc":
+        harness.say(f"QPUSH {name} x")
+
+    assert "# Queues" not in titles(harness, "INFO")
+    for line in ("INFO queues", "INFO everything", "INFO default"):
+        assert parsed(harness, line)["queues"] == 3
+    harness.say("DEL c")
+    assert parsed(harness)["pushed_total"] == 2
+
+
 def test_sections_are_asked_for_in_any_case_and_come_in_one_order() -> None:
     harness = Harness()
 

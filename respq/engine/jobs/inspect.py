@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from respq.engine.jobs.delivery import ATTEMPTS, LEASE_MS, attempts_max
 from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Trouble
 from respq.engine.jobs.queue import TOTALS, Queue
@@ -67,31 +69,30 @@ def queue_facts(queue: Queue, now_ms: int) -> Facts:
         b"schedules": len(queue.schedules),
         b"oldest_ready_ms": oldest_ready_ms(queue, now_ms),
     }
-    for name in TOTALS:
-        facts[b"%b_total" % name.encode()] = getattr(queue.totals, name)
-    return facts
+    return facts | dict(zip(_TOTALS_NAMES, _totals_of(queue.totals), strict=True))
 
 
-_QUEUE_FACTS = (
-    *PHASE_NAMES,
-    b"schedules",
-    b"oldest_ready_ms",
-    *(b"%b_total" % name.encode() for name in TOTALS),
-)
-"""The names of `queue_facts`, which the sums over no queue have, too."""
+_TOTALS_NAMES = [b"%b_total" % name.encode() for name in TOTALS]
+_totals_of = attrgetter(*TOTALS)
 
 
 def server_facts(state: State, now_ms: int) -> Facts:
-    """Return the sums over all queues of all databases, and the age of the oldest job."""
-    facts: Facts = {b"queues": len(state.queues), **dict.fromkeys(_QUEUE_FACTS, 0)}
-    for queue in state.queues.values():
-        for name, value in queue_facts(queue, now_ms).items():
-            assert isinstance(value, int), "what is told of a queue are counts and ages"
-            so_far = facts[name]
-            assert isinstance(so_far, int)
-            oldest = name == b"oldest_ready_ms"
-            facts[name] = max(so_far, value) if oldest else so_far + value
-    return facts
+    """Return the sums over all queues of all databases, and the age of the oldest job.
+
+    The names are those of `queue_facts`. It takes a microsecond or two for each queue.
+    """
+    queues = list(state.queues.values())
+    counts = list(zip(*[queue.counts for queue in queues], strict=True))
+    totals = list(zip(*[_totals_of(queue.totals) for queue in queues], strict=True))
+    return {
+        b"queues": len(queues),
+        **dict(zip(PHASE_NAMES, map(sum, counts or [()] * len(PHASE_NAMES)), strict=True)),
+        b"schedules": sum([len(queue.schedules) for queue in queues]),
+        b"oldest_ready_ms": max(
+            [oldest_ready_ms(queue, now_ms) for queue in queues if queue.ready.count], default=0
+        ),
+        **dict(zip(_TOTALS_NAMES, map(sum, totals or [()] * len(TOTALS)), strict=True)),
+    }
 
 
 def oldest_ready_ms(queue: Queue, now_ms: int) -> int:
