@@ -68,6 +68,10 @@ TURN_COMMANDS_MAX = 256
 """Commands of runs of one connection in one turn: a long pipeline yields to the others."""
 RUN_GAIN = 4
 """Commands of a run that take as long as one that is executed by itself."""
+GROUPED_RUN_MAX = 64
+"""Commands of a pipeline that is executed together with those of other clients."""
+GROUPED_COMMANDS_MAX = 4_000
+"""… and of all such pipelines in one turn: it takes some 4 ms."""
 TURN_MS_MAX = 5
 """After so long a turn leaves the pipelines that it has not executed to the next one."""
 TURN_REPLY_BYTES_MAX = 1 * MIB

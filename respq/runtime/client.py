@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import compress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from respq.broker.session import Pop, Session
@@ -43,41 +42,51 @@ class Client(Protocol):
 
 @dataclass(slots=True)
 class Group:
-    """Clients that have one request each, with the same words before the last argument."""
+    """Clients whose requests have the same words before the last argument."""
 
-    clients: list[Client]
-    lasts: list[bytes]
-    sizes: list[int]
-    """Bytes of each request."""
+    clients: list[Client] = field(default_factory=list)
+    lasts: list[bytes] = field(default_factory=list)
+    """The last arguments of the first client, then those of the second, and so on."""
+    counts: list[int] = field(default_factory=list)
+    """How many each client has."""
+    sizes: list[int] = field(default_factory=list)
+    """Bytes that each client sent."""
+
+    def add(self, client: Client, lasts: list[bytes], size: int) -> None:
+        """Add a client with at least one request."""
+        self.clients.append(client)
+        self.lasts += lasts
+        self.counts.append(len(lasts))
+        self.sizes.append(size)
+
+    def members(self) -> Iterator[tuple[Client, list[bytes], int]]:
+        """Yield each client with its last arguments and the bytes that it sent."""
+        start = 0
+        for client, count, size in zip(self.clients, self.counts, self.sizes, strict=True):
+            yield client, self.lasts[start : start + count], size
+            start += count
 
     def without_closing(self) -> Group:
         """Return those whose session goes on."""
         for client in self.clients:
             if client.session.closing:
-                stays = [not client.session.closing for client in self.clients]
-                return Group(
-                    list(compress(self.clients, stays)),
-                    list(compress(self.lasts, stays)),
-                    list(compress(self.sizes, stays)),
-                )
+                group = Group()
+                for member in self.members():
+                    if not member[0].session.closing:
+                        group.add(*member)
+                return group
         return self
 
-    def by_last(self) -> dict[bytes, Group]:
-        """Return the groups of those who ask for the same, by what that is."""
+    def by_last(self) -> dict[bytes | None, Group]:
+        """Return the groups of those who ask for the same, by what that is.
+
+        None are those who ask for several things.
+        """
         lasts = self.lasts
         if lasts.count(lasts[0]) == len(lasts):
             return {lasts[0]: self}
-        groups: dict[bytes, Group] = {}
-        for client, last, size in zip(self.clients, lasts, self.sizes, strict=True):
-            group = groups.setdefault(last, Group([], [], []))
-            group.clients.append(client)
-            group.lasts.append(last)
-            group.sizes.append(size)
+        groups: dict[bytes | None, Group] = {}
+        for client, own, size in self.members():
+            wanted = own[0] if own.count(own[0]) == len(own) else None
+            groups.setdefault(wanted, Group()).add(client, own, size)
         return groups
-
-    def parted(self, count: int) -> tuple[Group, Group]:
-        """Return the first ``count``, and the others."""
-        clients, lasts, sizes = self.clients, self.lasts, self.sizes
-        return Group(clients[:count], lasts[:count], sizes[:count]), Group(
-            clients[count:], lasts[count:], sizes[count:]
-        )

@@ -30,9 +30,10 @@ from time import perf_counter
 
 from respq.broker.broker import Broker
 from respq.broker.command import Command
-from respq.config import TURN_MS_MAX, Settings
+from respq.config import GROUPED_COMMANDS_MAX, TURN_MS_MAX, Settings
 from respq.engine.timers import NEVER_MS
 from respq.resp.parser import Arrived
+from respq.resp.run import Run
 from respq.resp.short import Alone, Words
 from respq.runtime.client import Client, Group, Pops
 from respq.runtime.clock import Clock
@@ -80,6 +81,8 @@ class Core:
         self._arrivals: deque[Arrival] = deque()
         self._groups: dict[tuple[int, Words], Group] = {}
         """By the database and the words before the last argument."""
+        self._grouped_count = 0
+        """Commands in runs among them."""
         self._open: list[Held] = []
         self._flight: list[Held] = []
         self._in_flight = False
@@ -131,13 +134,29 @@ class Core:
         key = client.session.db, words
         group = self._groups.get(key)
         if group is None:
-            self._groups[key] = Group([client], [last], [size])
+            self._groups[key] = Group([client], [last], [1], [size])
             if not self._turn_is_open:
                 self.begin_turn()
         else:
             group.clients.append(client)
             group.lasts.append(last)
+            group.counts.append(1)
             group.sizes.append(size)
+
+    def arrive_run(self, client: Client, run: Run, size: int) -> None:
+        """Do the same for a short pipeline that is a run, if the turn does not get too long."""
+        self._grouped_count += len(run)
+        if self._grouped_count > GROUPED_COMMANDS_MAX:
+            self.arrive(client, [run], size)
+            return
+        client.has_arrived = True
+        key = client.session.db, tuple(run.head)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group()
+        group.add(client, run.lasts, size)
+        if not self._turn_is_open:
+            self.begin_turn()
 
     def _execute_arrivals(self) -> None:
         """Execute what arrived, but for clients that were killed meanwhile.
@@ -147,6 +166,7 @@ class Core:
         """
         self.deliver()  # A client whose wait is over may have said more: it is answered in order.
         groups, self._groups = self._groups, {}
+        self._grouped_count = 0
         for (db, words), everybody in groups.items():
             group = everybody.without_closing()
             if not group.clients:
@@ -156,8 +176,8 @@ class Core:
                 self._execute_together(command, db, words, words[1], group)
                 continue
             for last, alike in group.by_last().items():
-                command = self.broker.run_command_of(words, last)
-                if command is None:
+                command = None if last is None else self.broker.run_command_of(words, last)
+                if command is None or last is None:
                     self._execute_singly(words, alike)
                 else:
                     key = words[1] if len(words) > 1 else last
@@ -174,29 +194,43 @@ class Core:
     def _execute_together(
         self, command: Command, db: int, words: Words, key: bytes, group: Group
     ) -> None:
-        """Execute one request each of several clients, who want the same of the same queue."""
+        """Execute the requests of several clients, who want the same of the same queue."""
         clients = group.clients
         began_s = self.traffic.begin()
         replies, pops = self.broker.execute_together(command, db, key, group.lasts, self._now_ms)
-        if not replies:
+        count = len(replies)
+        if not count:
             self._execute_rest(command, words, key, group)
             return
-        self.traffic.end(command.name, len(replies), began_s)
-        rest = None
-        if len(replies) < len(clients):
-            group, rest = group.parted(len(replies))
-            clients = group.clients
-        for client in clients:
-            client.has_arrived = False
+        self.traffic.end(command.name, count, began_s)
+        if count == len(clients) == len(group.lasts):
+            for client in clients:
+                client.has_arrived = False
+                client.session.command = command
+            self.hold_all(zip(clients, replies, zip(pops) if pops else repeat(())))  # noqa: B905
+            self.received(clients, sum(group.sizes))
+            return
+        held: list[Held] = []
+        rest = Group()
+        start = 0
+        for client, lasts, size in group.members():
+            end = start + len(lasts)
             client.session.command = command
-        self.hold_all(zip(clients, replies, zip(pops) if pops else repeat(())))  # noqa: B905
+            if start < count:
+                held.append((client, b"".join(replies[start:end]), pops[start:end]))
+            if end <= count:
+                client.has_arrived = False
+            else:
+                rest.add(client, lasts[max(0, count - start) :], size)
+            start = end
+        self.hold_all(held)
         self.received(clients, sum(group.sizes))
-        if rest is not None:
+        if rest.clients:
             self._execute_rest(command, words, key, rest)
 
     def _execute_rest(self, command: Command, words: Words, key: bytes, group: Group) -> None:
         """Have clients wait for what others had, or execute what they ask one after the other."""
-        if command.blocking:
+        if command.blocking and len(group.clients) == len(group.lasts):
             sessions = [client.session for client in group.clients]
             request = (*words, group.lasts[0])
             if self.broker.wait_together(command, key, request, sessions, self._now_ms):
@@ -207,9 +241,11 @@ class Core:
         self._execute_singly(words, group)
 
     def _execute_singly(self, words: Words, group: Group) -> None:
-        """Execute one request each of several clients, one after the other."""
-        for client, last, size in zip(group.clients, group.lasts, group.sizes, strict=True):
-            client.take_turn([[*words, last]], size, self._now_ms)
+        """Execute the requests of several clients, one client after the other."""
+        for client, lasts, size in group.members():
+            first = [*words, lasts[0]]
+            run: Arrived = [first] if len(lasts) == 1 else [Run([*words], lasts)]
+            client.take_turn(run, size, self._now_ms)
 
     def _end_turn(self) -> None:
         """Execute what arrived, commit it, and see to it that the next turn comes in time."""

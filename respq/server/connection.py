@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from respq.config import KIB, RUN_GAIN, TURN_COMMANDS_MAX, TURNS_HELD_MAX
+from respq.config import GROUPED_RUN_MAX, KIB, RUN_GAIN, TURN_COMMANDS_MAX, TURNS_HELD_MAX
 from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived, Parser
@@ -120,6 +120,11 @@ class Connection(asyncio.Protocol):
         alone = self.parser.feed_alone(data)
         if alone is None:
             requests = self.parser.feed(data)
+            if len(requests) == 1 and not self.session.guarded:
+                run = requests[0]
+                if isinstance(run, Run) and len(run) <= GROUPED_RUN_MAX:
+                    self.core.arrive_run(self, run, len(data))
+                    return
             if requests:
                 self.core.arrive(self, requests, len(data))
         elif self.session.guarded:

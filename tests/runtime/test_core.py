@@ -24,6 +24,7 @@ from respq.journal.replay import replay
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
 from respq.resp.replies import Reply
+from respq.resp.run import Run
 from respq.runtime import core
 from respq.runtime.client import Pops
 from respq.runtime.clock import Clock
@@ -102,11 +103,18 @@ class Remote:
         else:
             self.rig.core.arrive(self, requests, sum(map(len, lines)))
 
+    def arrive_run(self, *lines: str) -> None:
+        """Have a pipeline of one command a line, alike but for their last word, executed."""
+        requests = [line.encode().split() for line in lines]
+        run = Run(requests[0][:-1], [request[-1] for request in requests])
+        self.rig.core.arrive_run(self, run, sum(map(len, lines)))
+
     # What the core calls.
 
     def take_turn(
         self, requests: Arrived, size: int, now_ms: int, *, stateless: bool = False
     ) -> None:
+        self.has_arrived = False
         out, _ = self.rig.broker.execute_all(self.session, requests, now_ms)
         if out:
             pops = self.session.take_pops()
@@ -766,6 +774,83 @@ def test_clients_who_want_the_same_are_served_together_and_each_gets_its_own_rep
     ]
     assert [r.numbers for r in records if isinstance(r, JobsLeased)] == [[2, 3]]
     assert [r.numbers for r in records if isinstance(r, JobsAcked)] == [[2]]
+
+
+def test_short_pipelines_of_several_clients_are_executed_together_and_answered_apart(
+    mode: Callable[[Rig], None],
+) -> None:
+    async def test(rig: Rig) -> None:
+        mode(rig)
+        clients = [Remote(rig) for _ in range(3)]
+        clients[0].arrive_run("QPUSH q first", "QPUSH q second")
+        clients[1].arrive("QPUSH q third")
+        await until(lambda: clients[0].received and clients[1].received)
+        assert clients[0].received[0].count(b"$") == 2
+        assert clients[1].received[0].count(b"$") == 1
+
+        for client in clients:
+            client.received.clear()
+            client.arrive_run("QPOP q", "QPOP q")
+        await until(lambda: clients[2].received)
+        await until(lambda: rig.core.is_settled)
+
+        payloads = [
+            [line for line in b"".join(client.received).split(b"\r\n") if line.isalpha()]
+            for client in clients
+        ]
+        assert payloads == [[b"first", b"second"], [b"third"], []]
+        nulls = [b"".join(client.received).count(b"*-1\r\n") for client in clients]
+        assert nulls == [0, 1, 2]
+        assert not any(client.has_arrived for client in clients)
+        assert rig.replayed() == image(rig.engine.state)
+
+        receipts = [
+            line.decode()
+            for client in clients
+            for line in b"".join(client.received).split(b"\r\n")
+            if b":" in line
+        ]
+        clients[0].received.clear()
+        clients[0].arrive_run(*[f"QACK q {receipt}" for receipt in (*receipts, "1:stale-1")])
+        await until(lambda: clients[0].received)
+        assert b"".join(clients[0].received) == b":1\r\n" * 3 + b":0\r\n"
+        assert rig.replayed() == image(rig.engine.state)
+
+    scenario(test)
+
+
+def test_a_pipeline_for_several_queues_is_answered_in_its_own_order() -> None:
+    async def test(rig: Rig) -> None:
+        owner, mixed, plain = Remote(rig), Remote(rig), Remote(rig)
+        owner.send("QPUSH a of-a", "QPUSH b of-b", "QPUSH a also-of-a")
+        await until(lambda: rig.core.is_settled)
+
+        mixed.arrive_run("QPOP b", "QPOP a", "QPOP b")
+        plain.arrive("QPOP a")
+        await until(lambda: mixed.received and plain.received)
+
+        lines = b"".join(mixed.received).split(b"\r\n")
+        payloads = [line for line in lines if b"of" in line or line == b"*-1"]
+        assert payloads[0] == b"of-b"
+        assert payloads[1] in (b"of-a", b"also-of-a")
+        assert payloads[2] == b"*-1"
+
+    scenario(test)
+
+
+def test_pipelines_are_executed_together_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "GROUPED_COMMANDS_MAX", 3)
+
+    async def test(rig: Rig) -> None:
+        clients = [Remote(rig) for _ in range(3)]
+        for client in clients:
+            client.arrive_run("QPUSH q a", "QPUSH q b")
+        await until(lambda: all(client.received for client in clients))
+
+        assert all(client.received[0].count(b"$") == 2 for client in clients)
+        assert rig.engine.queue(0, b"q").ready.count == 6
+
+    scenario(test)
 
 
 def test_of_clients_who_ask_together_those_wait_for_whom_nothing_is_left(

@@ -152,7 +152,7 @@ def test_a_pipeline_in_random_pieces_gives_the_replies_of_its_commands_one_by_on
 
 
 def test_the_replies_of_one_read_leave_in_one_write(server: ServerProcess, client: Wire) -> None:
-    count = 100
+    count = 60
 
     client.send(request("PING") * count)
 
