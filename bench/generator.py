@@ -104,12 +104,13 @@ def generate(server: Server, workload: Workload, load: Load) -> Measured:
     """Run a workload against a server and return what the generator reports.
 
     The server's own share of a processor, from the warm-up to the last reply, is added as
-    ``server_cpu``.
+    ``server_cpu``; ``process_cpu_seconds`` is what its process used in the measured seconds alone.
 
     Raises:
         MeasurementFailed: when any reply was an error, or the run did not end.
     """
-    command = [str(PROGRAM), *_arguments(workload, load, str(server.port))]
+    watching = ["--process", str(server.pid())]
+    command = [str(PROGRAM), *watching, *_arguments(workload, load, str(server.port))]
     cpu_before = server.cpu_seconds()
     try:
         done = subprocess.run(

@@ -163,14 +163,14 @@ class Server:
 
     def rss_bytes(self) -> int:
         """Return the resident memory of the process."""
-        for line in Path(f"/proc/{self._pid()}/status").read_text().splitlines():
+        for line in Path(f"/proc/{self.pid()}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise MeasurementFailed(f"{self.rival.name} ended while it was measured")
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the process and those it started have used so far."""
-        leader, ticks = str(self._pid()), 0
+        leader, ticks = str(self.pid()), 0
         if not Path(f"/proc/{leader}").exists():
             raise MeasurementFailed(f"{self.rival.name} ended while it was measured")
         for path in Path("/proc").glob("[0-9]*/stat"):
@@ -188,7 +188,8 @@ class Server:
             if self.cpu_seconds() - before <= 1 / _TICKS_PER_SECOND:
                 return
 
-    def _pid(self) -> int:
+    def pid(self) -> int:
+        """Return the number of the process; raise `MeasurementFailed` when there is none."""
         if self._process is None:
             raise MeasurementFailed(f"{self.rival.name} is not running")
         return self._process.pid

@@ -12,6 +12,9 @@
  * exactly that many jobs go through, without warm-up: this is also how a queue is filled.
  *
  * With --rate and --consumers it measures latency under a fixed load (schedule.c).
+ *
+ * With --process it tells the processor time of a process while it measured: not while clients
+ * connected, warmed up and left.
  */
 #include "loadgen.h"
 
@@ -23,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum { EVENTS_MAX = 1024, SILENCE_MS = 30000, RATE_MAX = 1000000 };
 
@@ -34,6 +38,7 @@ Run run = {.options = {.connections = 50, .pipeline = 1, .payload_bytes = 64,
            .unstarted_jobs = UINT64_MAX};
 static uint64_t now_ns, joined_ns, start_ns, end_ns, drained_ns;
 static double start_cpu_seconds, end_cpu_seconds;
+static double start_process_seconds, end_process_seconds;
 
 _Noreturn void fail(const char *format, ...)
 {
@@ -57,15 +62,27 @@ static double cpu_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+static double process_seconds(void)
+{
+    clockid_t clock;
+    struct timespec time = {0};
+    if (run.options.process && (clock_getcpuclockid(run.options.process, &clock) != 0 ||
+                                clock_gettime(clock, &time) < 0))
+        fail("process %d is not there", run.options.process);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static void enter_stage(Stage next)
 {
     run.stage = next;
     if (next == MEASURING) {
         start_ns = now_ns;
         start_cpu_seconds = cpu_seconds();
+        start_process_seconds = process_seconds();
     } else {
         end_ns = now_ns;
         end_cpu_seconds = cpu_seconds();
+        end_process_seconds = process_seconds();
     }
 }
 
@@ -155,6 +172,8 @@ static void report(void)
            "\"jobs_per_second\": %.1f, \"generator_cpu\": %.3f",
            (unsigned long long)run.finished_jobs, seconds, (double)(drained_ns - end_ns) / 1e9,
            (double)run.finished_jobs / seconds, (end_cpu_seconds - start_cpu_seconds) / seconds);
+    if (run.options.process)
+        printf(", \"process_cpu_seconds\": %.6f", end_process_seconds - start_process_seconds);
     if (run.options.rate)
         schedule_report();
     else
@@ -183,6 +202,7 @@ static void read_options(int count, char *arguments[])
         {"count", required_argument, NULL, 'n'},
         {"idle", required_argument, NULL, 'i'},
         {"queues", required_argument, NULL, 'q'},
+        {"process", required_argument, NULL, 'o'},
         {"rate", required_argument, NULL, 'r'},
         {"consumers", required_argument, NULL, 'C'},
         {"step", required_argument, NULL, 'x'},
@@ -204,6 +224,7 @@ static void read_options(int count, char *arguments[])
         case 'n': options->count = strtoull(optarg, NULL, 10); break;
         case 'i': options->idle = atoi(optarg); break;
         case 'q': options->queues = atoi(optarg); break;
+        case 'o': options->process = atoi(optarg); break;
         case 'r': options->rate = atoi(optarg); break;
         case 'C': options->consumers = atoi(optarg); break;
         case 'x':

@@ -135,6 +135,7 @@ typedef struct {
     double seconds, warm_up_seconds;
     uint64_t count;
     const Protocol *protocol;
+    int process; /* whose processor time is told; 0 is nobody's */
 } Options;
 
 /* The one run of this process. */
