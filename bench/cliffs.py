@@ -3,23 +3,24 @@
 Two servers of respq run, one brought into the situation, and are loaded in turn. What is compared
 is the processor time that a job takes; the pace of the generator does not come into it. The
 second line of a row is the longest turn of the event loop of the server in the situation, while
-it was brought there as well as later.
+it was brought there as well as later; the former alone is in brackets.
 """
 
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 
-from generator import Load, Workload, generate
+from generator import Load, Measured, Workload, generate
 from pipeline import Pipeline
 from result import Bench, Line, Target, missing
 from rivals import respq
 from server import MeasurementFailed, Mode, Server
-from wire import redis_info
+from wire import ask_redis, redis_info
 
 STALL_MS_MAX = 10.0
 NOISE_SECONDS = 2.0
@@ -34,6 +35,15 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class ComingDue:
+    """Delayed jobs that are pushed before each run, which begins when the first of them is due."""
+
+    filling: Load
+    delay_seconds: int
+    """More than it takes to push them, or they come due before the run."""
+
+
+@dataclass(frozen=True)
 class Situation:
     """What a server holds, and the load that it gets then."""
 
@@ -45,6 +55,7 @@ class Situation:
     fillings: tuple[tuple[Workload, Load], ...] = ()
     """Counted runs, whose jobs stay."""
     waiting: Waiting | None = None
+    coming_due: ComingDue | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,7 @@ class Cliff:
                 server = Server(respq.SERVER, Mode.MEMORY, bench.directory)
                 servers[key] = stack.enter_context(server)
                 _bring_about(server, situation, stack)
+            brought_there_ms = _longest_turn_ms(servers["ours"])
             for _ in range(bench.rounds):
                 measured = {}
                 for key, server in servers.items():
@@ -101,10 +113,18 @@ class Cliff:
                         each.wait_until_quiet()
                     situation = sides[key]
                     load = replace(situation.load, seconds=bench.seconds)
-                    run = measured[key] = generate(server, situation.workload, load)
-                    values[key].append(run["server_cpu"] / run["jobs_per_second"] * 1e6)
+                    if situation.coming_due is None:
+                        run = generate(server, situation.workload, load)
+                    else:
+                        run = _generate_while_due(server, situation, situation.coming_due, load)
+                    measured[key] = run
+                    if "came_due_per_second" in run:
+                        cost.notes[key] = f"{run['came_due_per_second']:,.0f}/s came due"
+                    values[key].append(run["process_cpu_seconds"] / run["jobs"] * 1e6)
                 cost.rounds.append(measured)
             stall.ours.append(_longest_turn_ms(servers["ours"]))
+            if brought_there_ms:
+                stall.notes["ours"] = f"{brought_there_ms:.1f} before the load"
 
 
 @dataclass(frozen=True)
@@ -142,11 +162,11 @@ class Fairness:
         with Server(respq.SERVER, Mode.MEMORY, bench.directory) as server:
             for _ in range(bench.rounds):
                 alone = generate(server, self.workload, load)
-                with _Noise(server, self.pipeline):
+                with _Noise(server, self.pipeline) as noise:
                     beside = generate(server, self.workload, load)
                 line.ours.append(beside["round_trip_p99_us"])
                 line.theirs.append(alone["round_trip_p99_us"])
-                line.rounds.append({"ours": beside, "theirs": alone})
+                line.rounds.append({"ours": beside, "theirs": alone, "noise": noise.runs})
 
 
 class _Noise:
@@ -156,11 +176,13 @@ class _Noise:
         self._server = server
         self._load = Load(connections=1, pipeline=pipeline, seconds=NOISE_SECONDS, queues=1)
         self._is_over = Event()
+        self.runs: list[Measured] = []
         self._failure: MeasurementFailed | None = None
         self._thread = Thread(target=self._run)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _Noise:
         self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
@@ -171,7 +193,7 @@ class _Noise:
     def _run(self) -> None:
         try:
             while not self._is_over.is_set():
-                generate(self._server, respq.QUEUES_CYCLE, self._load)
+                self.runs.append(generate(self._server, respq.QUEUES_CYCLE, self._load))
         except MeasurementFailed as failure:
             self._failure = failure
 
@@ -192,11 +214,41 @@ def _bring_about(server: Server, situation: Situation, stack: ExitStack) -> None
             stack.enter_context(closing(connection))
             parts = [f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]
             connection.sendall("".join(parts).encode())
-        waiting = redis_info(server.port).get("blocked_clients", "no")
+        waiting = redis_info(server.port, "clients").get("blocked_clients", "no")
         if int(waiting) != situation.waiting.clients:
             raise MeasurementFailed(f"{waiting} clients wait, not {situation.waiting.clients}")
     server.wait_until_quiet()
 
 
+def _generate_while_due(
+    server: Server, situation: Situation, coming_due: ComingDue, load: Load
+) -> Measured:
+    """Load the server while delayed jobs come due, from the first instant to the last.
+
+    To wait until the server is quiet would be to wait until all of them are ready.
+    """
+    began_s = time.monotonic()
+    generate(server, respq.delayed_by(coming_due.delay_seconds), coming_due.filling)
+    time.sleep(max(0.0, began_s + coming_due.delay_seconds - time.monotonic()))
+    before, before_s = _delayed_count(server), time.monotonic()
+    run = generate(server, situation.workload, load)
+    after, after_s = _delayed_count(server), time.monotonic()
+    if not after < before or after == 0:
+        raise MeasurementFailed(
+            f"{before:,} were delayed when the load began, {after:,} at its end"
+        )
+    run["came_due_per_second"] = (before - after) / (after_s - before_s)
+    if ask_redis(server.port, "DEL", respq.LATER) != b":1":
+        raise MeasurementFailed(f"the queue {respq.LATER} was not there")
+    return run
+
+
+def _delayed_count(server: Server) -> int:
+    [stats] = Pipeline(server.port).ask([["QSTATS", respq.LATER]])
+    by_name = dict(zip(*[iter(stats[1])] * 2, strict=True))
+    return int(by_name[b"delayed"])
+
+
 def _longest_turn_ms(server: Server) -> float:
-    return int(redis_info(server.port)["respq_loop_stall_max_us"]) / 1_000
+    # All of INFO counts the jobs of every queue, and would itself be the longest turn.
+    return int(redis_info(server.port, "stats")["respq_loop_stall_max_us"]) / 1_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cliffs import Cliff, Fairness, Situation, Waiting
+from cliffs import Cliff, ComingDue, Fairness, Situation, Waiting
 from comparison import Cell, Comparison, Side
 from frameworks import FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, Framework
 from generator import Load, Workload
@@ -336,8 +336,8 @@ ROWS: tuple[Row, ...] = (
     Cliff(
         "cliff-due",
         "delayed jobs that come due meanwhile",
-        "1,000,000 delayed by 6 s",
-        Situation(respq.CYCLE, Load(), fillings=((respq.SOON, replace(FILLING, count=1_000_000)),)),
+        "1,000,000 delayed by 8 s",
+        Situation(respq.CYCLE, Load(), coming_due=ComingDue(replace(FILLING, count=1_000_000), 8)),
         Situation(respq.CYCLE, Load()),
         ratio_max=CLIFF_RATIO_MAX,
     ),

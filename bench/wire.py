@@ -23,9 +23,9 @@ def ask_redis(port: int, *words: str) -> bytes:
             return line
 
 
-def redis_info(port: int) -> dict[str, str]:
-    """Return the fields of INFO."""
-    lines = ask_redis(port, "INFO").decode(errors="replace").splitlines()
+def redis_info(port: int, *sections: str) -> dict[str, str]:
+    """Return the fields of INFO, or of some of its sections."""
+    lines = ask_redis(port, "INFO", *sections).decode(errors="replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 

@@ -91,9 +91,15 @@ PRIORITY_CYCLE = Workload(
 )
 """The cycle with as many priorities as there would be queues."""
 
-DELAYED = Workload(steps=("push=QPUSH later {payload} DELAY 1d",))
-SOON = Workload(steps=("push=QPUSH later {payload} DELAY 6s",))
+LATER = "later"
+DELAYED = Workload(steps=(f"push=QPUSH {LATER} {{payload}} DELAY 1d",))
 HELD = Workload(steps=("push=QPUSH held {payload}", "take:1=QPOP held LEASE 1d"))
 """Jobs that are there beside what is measured."""
+
+
+def delayed_by(seconds: int) -> Workload:
+    """Return pushes of jobs that come due so soon."""
+    return Workload(steps=(f"push=QPUSH {LATER} {{payload}} DELAY {seconds}s",))
+
 
 PUSH = Workload(prepare=("DEL jobs",), steps=CYCLE.steps[:1])
