@@ -177,9 +177,10 @@ bool schedule_is_over(void)
 
 static void report_latency(const char *name, const Histogram *histogram)
 {
-    printf(", \"%s\": {\"count\": %" PRIu64 ", \"p50_us\": %.1f, \"p99_us\": %.1f, "
-           "\"p999_us\": %.1f, \"max_us\": %.1f}",
+    printf(", \"%s\": {\"count\": %" PRIu64 ", \"p50_us\": %.1f, \"p90_us\": %.1f, "
+           "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}",
            name, histogram->total, (double)histogram_quantile(histogram, 0.50) / 1e3,
+           (double)histogram_quantile(histogram, 0.90) / 1e3,
            (double)histogram_quantile(histogram, 0.99) / 1e3,
            (double)histogram_quantile(histogram, 0.999) / 1e3, (double)histogram->greatest / 1e3);
 }
