@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,18 +11,31 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
+from PIL import Image
 
 mpl.use("Agg")
 
 OURS = "respq"
-OUR_COLOUR = "#0072B2"
-COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
-"""Of the others, in order; a palette that colour-blind people can tell apart."""
-MARKERS = ("s", "^", "D", "v")
+LOOKS = {
+    OURS: ("#0072B2", "o"),
+    "Redis Streams": ("#D55E00", "s"),
+    "Redis lists": ("#009E73", "^"),
+    "Redis LPUSH": ("#CC79A7", "D"),
+}
+"""Colour and marker by how a label begins, the same in every picture. The palette is one that
+colour-blind people can tell apart; the markers do so without any."""
+OTHER_LOOK = ("#E69F00", "v")
 PANEL_INCHES = (4.6, 3.3)
 COLUMNS_MAX = 4
-FOOTER_SHARE = 0.025
+HEADING_INCHES = 0.3
+LEGEND_INCHES = 0.35
+FOOTER_LINE_INCHES = 0.14
+MARGIN_INCHES = 0.1
 DOTS_PER_INCH = 80
+BINARY_UNITS_FROM = 16_384
+"""What is shorter fits beside an axis as it is."""
+PALETTE_COLOURS = 128
+"""A picture of a few hues, anti-aliased, shows no more; the file is less than half as long."""
 
 
 def draw(chart: dict[str, Any], footer: str, path: Path) -> None:
@@ -30,35 +44,46 @@ def draw(chart: dict[str, Any], footer: str, path: Path) -> None:
     columns = len(panels) if len(panels) < COLUMNS_MAX else (2 if len(panels) == 4 else COLUMNS_MAX)
     rows = -(-len(panels) // columns)
     width, height = PANEL_INCHES
-    figure = Figure(figsize=(columns * width, rows * height + 1.0), layout="constrained")
+    small = [*chart.get("notes", []), *chart["problems"], *footer.split("\n")]
+    footer_inches = len(small) * FOOTER_LINE_INCHES + MARGIN_INCHES
+    total = rows * height + HEADING_INCHES + LEGEND_INCHES + footer_inches
+    figure = Figure(figsize=(columns * width, total), layout="constrained")
     figure.suptitle(chart["title"], fontsize=13, fontweight="bold")
     engine = figure.get_layout_engine()
     assert engine is not None
-    engine.set(rect=(0, FOOTER_SHARE, 1, 1 - FOOTER_SHARE))  # type: ignore[call-arg]
-    figure.text(0.5, 0.005, footer, fontsize=7, color="#555555", ha="center")
+    # A legend "outside" would not keep off the footer: the layout knows nothing of texts.
+    below = (footer_inches + LEGEND_INCHES) / total
+    engine.set(rect=(0, below, 1, 1 - below))  # type: ignore[call-arg]
+    small_look = {"fontsize": 7, "color": "#555555", "ha": "center", "va": "bottom"}
+    figure.text(0.5, MARGIN_INCHES / 2 / total, "\n".join(small), **small_look)
     axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    looks = _looks(panels)
     for each, panel in zip(axes, panels, strict=True):
-        _draw_panel(each, panel, chart, looks)
+        _draw_panel(each, panel, chart)
     lines = {line.get_label(): line for each in axes for line in each.get_lines()}
     figure.legend(
-        lines.values(), lines.keys(), loc="outside lower center", ncols=len(lines), frameon=False
+        lines.values(),
+        lines.keys(),
+        loc="lower center",
+        bbox_to_anchor=(0.5, footer_inches / total),
+        ncols=len(lines),
+        frameon=False,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DOTS_PER_INCH)
+    _save(figure, path)
 
 
-def _looks(panels: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Return a colour and a marker for each label, the same in all panels."""
-    labels = dict.fromkeys(curve["label"] for panel in panels for curve in panel["curves"])
-    others = [label for label in labels if label != OURS]
-    looks = dict(zip(others, zip(COLOURS, MARKERS, strict=True), strict=False))
-    return {OURS: (OUR_COLOUR, "o"), **looks}
+def _save(figure: Figure, path: Path) -> None:
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=DOTS_PER_INCH)
+    with Image.open(drawn) as picture:
+        picture.convert("RGB").quantize(PALETTE_COLOURS).save(path, optimize=True)
 
 
-def _draw_panel(
-    axes: Axes, panel: dict[str, Any], chart: dict[str, Any], looks: dict[str, tuple[str, str]]
-) -> None:
+def _look(label: str) -> tuple[str, str]:
+    return next((look for begin, look in LOOKS.items() if label.startswith(begin)), OTHER_LOOK)
+
+
+def _draw_panel(axes: Axes, panel: dict[str, Any], chart: dict[str, Any]) -> None:
     xs = chart["xs"]
     is_number = isinstance(xs[0], int)
     places = xs if is_number else list(range(len(xs)))
@@ -68,7 +93,7 @@ def _draw_panel(
         ]
         if not points:
             continue
-        colour, marker = looks[curve["label"]]
+        colour, marker = _look(curve["label"])
         where = [place for place, _ in points]
         axes.plot(
             where,
@@ -90,12 +115,20 @@ def _draw_panel(
     axes.grid(visible=True, alpha=0.3)
     if is_number:
         axes.set_xscale("log")
-        axes.set_xticks(places, [_short(x) for x in xs])
+        axes.set_xticks(places, [_tick(x) for x in xs])
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.set_xticks(places, xs)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _tick(x: int) -> str:
+    """Return a place on the x axis exactly, for 4,096 is no 4.1k; long ones in units."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k"), (1 << 20, "Mi"), (1 << 10, "Ki")):
+        if x % size == 0 and (x >= BINARY_UNITS_FROM or size % 1_000 == 0):
+            return f"{x // size}{unit}"
+    return f"{x:,}"
 
 
 def _short(value: float) -> str:
