@@ -63,7 +63,7 @@ class Latency:
         shortfalls = [
             text
             for key, runs in measured.items()
-            if runs and (text := _shortfall(sides[key].rival.name, load, runs))
+            if runs and (text := shortfall(sides[key].rival.name, load, runs))
         ]
         for latency, line in lines.items():
             for key, values in (("ours", line.ours), ("theirs", line.theirs)):
@@ -78,7 +78,7 @@ def _other_percentiles(latency: str, runs: Sequence[Measured]) -> str:
     return f"p50 {p50:,.0f}, p99.9 {p999:,.0f}"
 
 
-def _shortfall(server: str, load: Load, runs: Sequence[Measured]) -> str | None:
+def shortfall(server: str, load: Load, runs: Sequence[Measured]) -> str | None:
     """Return who did not keep the rate, the generator or the server, None when both did."""
     sent_share = median(run["sent"] / run["planned"] for run in runs)
     if sent_share < KEPT_SHARE_MIN:

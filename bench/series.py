@@ -9,7 +9,8 @@ from typing import Any
 
 from comparison import Side, rounds_in_turn
 from generator import Load, Measured, Workload, generate, prepare
-from result import Bench
+from latency import shortfall
+from result import Bench, missing
 from rivals import redis, respq
 from server import MeasurementFailed, Mode, Server
 
@@ -61,11 +62,13 @@ class Chart:
 def measure(chart: Chart, bench: Bench, *, deep: bool) -> dict[str, Any]:
     """Return a chart with the values of every round, for JSON and for drawing.
 
-    Panels that show the same runs share them.
+    Panels that show the same runs share them. What a reader has to know of the values is a note,
+    drawn into the picture too; where a value could not be had, that is a problem.
     """
     xs = chart.xs + (chart.deep_xs if deep else ())
     runs: dict[tuple[tuple[Curve, ...], Load, Load | None], list[dict[str, Measured]]] = {}
     panels = []
+    notes = [text for text in [_absent(chart)] if text is not None]
     problems: list[str] = []
     for panel in chart.panels:
         values: dict[str, list[list[float]]] = {curve.label: [] for curve in panel.curves}
@@ -74,11 +77,13 @@ def measure(chart: Chart, bench: Bench, *, deep: bool) -> dict[str, Any]:
             filling = panel.filling(x) if panel.filling is not None else None
             key = panel.curves, load, filling
             if key not in runs:
+                where = " ".join(panel.title.split())
                 try:
                     runs[key] = list(_rounds(bench, panel.curves, load, filling))
                 except MeasurementFailed as failure:
                     runs[key] = []
-                    problems.append(f"{panel.title}, {x}: {failure}")
+                    problems.append(f"{where}, {x}: {failure}")
+                notes += [f"{where}: {text}" for text in _shortfalls(load, runs[key])]
             for curve in panel.curves:
                 rounds = [run for run in runs[key] if curve.label in run]
                 values[curve.label].append([panel.value(run[curve.label], x) for run in rounds])
@@ -86,7 +91,14 @@ def measure(chart: Chart, bench: Bench, *, deep: bool) -> dict[str, Any]:
             {
                 "title": panel.title,
                 "unit": panel.unit,
-                "curves": [{"label": label, "values": each} for label, each in values.items()],
+                "curves": [
+                    {
+                        "label": curve.label,
+                        "command": curve.side.rival.shown_command(curve.side.mode),
+                        "values": values[curve.label],
+                    }
+                    for curve in panel.curves
+                ],
             }
         )
     return {
@@ -95,8 +107,22 @@ def measure(chart: Chart, bench: Bench, *, deep: bool) -> dict[str, Any]:
         "x_label": chart.x_label,
         "xs": list(xs),
         "panels": panels,
+        "notes": notes,
         "problems": problems,
     }
+
+
+def _absent(chart: Chart) -> str | None:
+    sides = [curve.side for panel in chart.panels for curve in panel.curves]
+    return missing(list(dict.fromkeys(side.rival for side in sides)))
+
+
+def _shortfalls(load: Load, rounds: Sequence[dict[str, Measured]]) -> list[str]:
+    """Return which sides did not keep a fixed rate: theirs is the latency of a growing queue."""
+    if not load.rate or not rounds:
+        return []
+    found = (shortfall(label, load, [run[label] for run in rounds]) for label in rounds[0])
+    return [text for text in found if text is not None]
 
 
 def _rounds(
@@ -141,7 +167,7 @@ def _cost_us(kind: str) -> Value:
 
 
 def _percentile_us(latency: str) -> Value:
-    keys = {"p50": "p50_us", "p99": "p99_us", "p99.9": "p999_us", "max": "max_us"}
+    keys = {"p50": "p50_us", "p90": "p90_us", "p99": "p99_us", "p99.9": "p999_us", "max": "max_us"}
     return lambda run, percentile: float(run[latency][keys[percentile]])
 
 
@@ -216,8 +242,8 @@ CHARTS: tuple[Chart, ...] = (
     ),
     Chart(
         "payload",
-        "Throughput against the size of a payload",
-        "bytes",
+        "Throughput against the size of a payload, 50 connections, 8 from 64 KiB on",
+        "bytes of a payload",
         (16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576),
         tuple(
             Panel(f"push, pop, ack: {durability}", unit, _cycles(mode), _payload_load, value)
@@ -227,7 +253,8 @@ CHARTS: tuple[Chart, ...] = (
     ),
     Chart(
         "depth",
-        "Cost of a command against the depth of the queue, nothing on disk",
+        "Cost of a command against the depth of the queue, 500 in flight on one connection, "
+        "nothing on disk",
         "jobs in the queue",
         (1_000, 10_000, 100_000, 1_000_000),
         tuple(
@@ -264,7 +291,7 @@ CHARTS: tuple[Chart, ...] = (
         "latency",
         "Latency at a fixed rate, 50 producers, 100 consumers that wait",
         "percentile",
-        ("p50", "p99", "p99.9", "max"),
+        ("p50", "p90", "p99", "p99.9", "max"),
         tuple(
             Panel(
                 f"{shown}, {rate:,} jobs/s:\n{durability}",
