@@ -8,10 +8,9 @@ it was brought there as well as later; the former alone is in brackets.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 
@@ -24,14 +23,6 @@ from wire import ask_redis, redis_info
 
 STALL_MS_MAX = 10.0
 NOISE_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Clients that block and are never served: as many as there are, each on a queue."""
-
-    clients: int
-    queues: int
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,6 @@ class Situation:
     """Sent first."""
     fillings: tuple[tuple[Workload, Load], ...] = ()
     """Counted runs, whose jobs stay."""
-    waiting: Waiting | None = None
     coming_due: ComingDue | None = None
 
 
@@ -104,7 +94,7 @@ class Cliff:
             for key, situation in sides.items():
                 server = Server(respq.SERVER, Mode.MEMORY, bench.directory)
                 servers[key] = stack.enter_context(server)
-                _bring_about(server, situation, stack)
+                _bring_about(server, situation)
             brought_there_ms = _longest_turn_ms(servers["ours"])
             for _ in range(bench.rounds):
                 measured = {}
@@ -198,7 +188,7 @@ class _Noise:
             self._failure = failure
 
 
-def _bring_about(server: Server, situation: Situation, stack: ExitStack) -> None:
+def _bring_about(server: Server, situation: Situation) -> None:
     client = Pipeline(server.port)
     for command in situation.commands:
         [reply] = client.ask([command.split()])
@@ -206,17 +196,6 @@ def _bring_about(server: Server, situation: Situation, stack: ExitStack) -> None
             raise MeasurementFailed(f"{command}: {reply}")
     for workload, load in situation.fillings:
         generate(server, workload, load)
-    if situation.waiting is not None:
-        for number in range(situation.waiting.clients):
-            queue = f"waited-for-{number % situation.waiting.queues}"
-            words = ("QPOP", queue, "BLOCK", "0")
-            connection = socket.create_connection(("127.0.0.1", server.port))
-            stack.enter_context(closing(connection))
-            parts = [f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]
-            connection.sendall("".join(parts).encode())
-        waiting = redis_info(server.port, "clients").get("blocked_clients", "no")
-        if int(waiting) != situation.waiting.clients:
-            raise MeasurementFailed(f"{waiting} clients wait, not {situation.waiting.clients}")
     server.wait_until_quiet()
 
 

@@ -73,7 +73,10 @@ GROUPED_RUN_MAX = 64
 GROUPED_COMMANDS_MAX = 4_000
 """… and of all such pipelines in one turn: it takes some 4 ms."""
 TURN_MS_MAX = 5
-"""After so long a turn leaves the pipelines that it has not executed to the next one."""
+"""After so long a turn leaves what it has not executed to the next one."""
+TURN_CLIENTS_MAX = 250
+"""Clients that ask for the same, as many different things, or ends of waits: more end a turn while
+sockets are still read, or of ten thousand at once all would wait until the last was read."""
 TURN_REPLY_BYTES_MAX = 1 * MIB
 """Replies of one connection in one turn: beyond, it is not executed further until they are sent."""
 RUN_MAX = 128

@@ -123,8 +123,9 @@ void connection_begin_round(Connection *connection)
 }
 
 /* Send the push that is due, behind those that wait for their replies. */
-void connection_push(Connection *connection, uint64_t due_ns)
+void connection_push(Connection *connection, uint64_t push, uint64_t due_ns)
 {
+    connection->first_job = push;
     connection->due_ns = due_ns;
     append_command(connection, &run.steps[0].commands[0], 0);
     connection->replies_due++;

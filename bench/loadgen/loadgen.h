@@ -170,7 +170,7 @@ void watch(int operation, int fd, uint32_t events, void *data);
 void connection_open(Connection *connection, int number);
 void connection_join_next(void);
 void connection_begin_round(Connection *connection);
-void connection_push(Connection *connection, uint64_t due_ns);
+void connection_push(Connection *connection, uint64_t push, uint64_t due_ns);
 void connection_read(Connection *connection);
 void connection_flush(Connection *connection);
 void connection_say(Connection *connection, const char *format, ...)

@@ -15,7 +15,8 @@
  *
  * The payload begins with that instant, and the instant says which push it was: a job that comes
  * twice, or that nobody pushed, ends the run. A consumer walks the steps after the push, one job
- * a round. Pushes of the warm-up are sent and taken as all others but count in no histogram. The
+ * a round; with {queue} both go round the queues, so that with as many queues as consumers each
+ * queue has one that waits. Pushes of the warm-up are sent and taken as all others but count in no histogram. The
  * run ends when every job has gone through, however late; the consumers then wait again, and are
  * closed.
  */
@@ -118,7 +119,7 @@ void schedule_send_due(void)
     while (schedule.sent < schedule.push_count && due_ns(schedule.sent) <= clock_ns()) {
         uint64_t push = schedule.sent++;
         count(&schedule.late, push);
-        connection_push(&run.connections[push % producers], due_ns(push));
+        connection_push(&run.connections[push % producers], push, due_ns(push));
         schedule.sent_in_time +=
             push >= schedule.unmeasured_count && clock_ns() < due_ns(schedule.push_count);
         if (schedule.sent == schedule.push_count)

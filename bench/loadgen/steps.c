@@ -103,9 +103,6 @@ static void compile_command(Step *step, const Protocol *protocol, char *text, si
     for (int i = 0; i < command->piece_count; i++)
         if (command->pieces[i].argument == ARGUMENT_TAKEN && step->kind != STEP_ACK)
             fail("{taken} belongs into an ack step");
-    for (int i = 0; i < command->piece_count; i++)
-        if (command->pieces[i].argument == ARGUMENT_QUEUE && run.options.rate)
-            fail("{queue} does not go with --rate");
 }
 
 void step_compile(Step *step, const Protocol *protocol, const char *text, size_t payload_bytes)

@@ -81,6 +81,12 @@ QUEUES_CYCLE = Workload(
 )
 """The cycle on many queues; what is left in them stays."""
 
+QUEUES_BLOCKED = replace(
+    QUEUES_CYCLE,
+    steps=(QUEUES_CYCLE.steps[0], "take:1=QPOP {queue} BLOCK 0", QUEUES_CYCLE.steps[2]),
+)
+"""The same with consumers that wait, each on the queue whose turn it is."""
+
 PRIORITY_CYCLE = Workload(
     prepare=("DEL jobs", "QUEUE CREATE jobs PRIORITIES TEXT"),
     steps=(

@@ -11,10 +11,11 @@ yet. With neither it leaves at once. One commit is in flight at a time; what arr
 meanwhile forms the next batch, which is started before the replies of the last are written.
 
 A turn is one round of the event loop: it ends when every socket that was ready has been
-read. Only then is executed what arrived. Those clients asked at the same time, so they may
-be served in any order; of clients with one request each, those who want the same of the same
-queue are served together (`Broker.execute_together`). They come first, and a turn that has
-become long leaves pipelines to the next.
+read, or so many that the first of them would wait too long. Only then is executed what
+arrived. Those clients asked at the same time, so they may be served in any order; of clients
+with one request each, those who want the same of the same queue are served together
+(`Broker.execute_together`). They come first, and a turn that has become long leaves the rest
+to the next.
 
 A commit that fails is the end: memory is ahead of the disk and cannot go back. Held
 replies are dropped and the process stops; a restart replays the journal.
@@ -30,7 +31,7 @@ from time import perf_counter
 
 from respq.broker.broker import Broker
 from respq.broker.command import Command
-from respq.config import GROUPED_COMMANDS_MAX, TURN_MS_MAX, Settings
+from respq.config import GROUPED_COMMANDS_MAX, TURN_CLIENTS_MAX, TURN_MS_MAX, Settings
 from respq.engine.timers import NEVER_MS
 from respq.resp.parser import Arrived
 from respq.resp.run import Run
@@ -106,7 +107,7 @@ class Core:
         if self._turn_is_open:
             return self._now_ms
         self._turn_is_open = True
-        self.loop.call_soon(self._end_turn)
+        self.loop.call_soon(self.end_turn)
         self._turn_began_s = perf_counter()
         now_ms = self._now_ms = self.clock.now_ms()
         broker = self.broker
@@ -123,6 +124,8 @@ class Core:
         self._arrivals.append((client, requests, size))
         if not self._turn_is_open:
             self.begin_turn()
+        elif len(self._arrivals) > TURN_CLIENTS_MAX:
+            self.end_turn()
 
     def arrive_alone(self, client: Client, request: Alone, size: int) -> None:
         """Have one request executed at the end of this turn, together with those like it.
@@ -137,11 +140,16 @@ class Core:
             self._groups[key] = Group([client], [last], [1], [size])
             if not self._turn_is_open:
                 self.begin_turn()
+            elif len(self._groups) > TURN_CLIENTS_MAX:
+                self.end_turn()
         else:
-            group.clients.append(client)
+            clients = group.clients
+            clients.append(client)
             group.lasts.append(last)
             group.counts.append(1)
             group.sizes.append(size)
+            if len(clients) > TURN_CLIENTS_MAX:
+                self.end_turn()
 
     def arrive_run(self, client: Client, run: Run, size: int) -> None:
         """Do the same for a short pipeline that is a run, if the turn does not get too long."""
@@ -161,35 +169,40 @@ class Core:
     def _execute_arrivals(self) -> None:
         """Execute what arrived, but for clients that were killed meanwhile.
 
-        Single requests come first, together with those like them; of the pipelines those that
-        would make the turn too long are left to the next one.
+        Single requests come first, together with those like them; what would make the turn too
+        long is left to the next one.
         """
         self.deliver()  # A client whose wait is over may have said more: it is answered in order.
-        groups, self._groups = self._groups, {}
-        self._grouped_count = 0
-        for (db, words), everybody in groups.items():
-            group = everybody.without_closing()
-            if not group.clients:
-                continue
-            command = self.broker.run_command(words)
-            if command is not None:
-                self._execute_together(command, db, words, words[1], group)
-                continue
-            for last, alike in group.by_last().items():
-                command = None if last is None else self.broker.run_command_of(words, last)
-                if command is None or last is None:
-                    self._execute_singly(words, alike)
-                else:
-                    key = words[1] if len(words) > 1 else last
-                    self._execute_together(command, db, words, key, alike)
-        arrivals = self._arrivals
         ends_s = self._turn_began_s + TURN_MS_MAX / 1_000
+        groups, self._groups = iter(self._groups.items()), {}
+        self._grouped_count = 0
+        for (db, words), group in groups:
+            self._execute_group(db, words, group.without_closing())
+            if perf_counter() > ends_s:
+                self._groups = dict(groups)
+        arrivals = self._arrivals
         while arrivals:
             client, requests, size = arrivals.popleft()
             if not client.session.closing:
                 client.take_turn(requests, size, self._now_ms)
             if perf_counter() > ends_s:
                 break
+
+    def _execute_group(self, db: int, words: Words, group: Group) -> None:
+        """Execute the requests of several clients that differ in the last argument at most."""
+        if not group.clients:
+            return
+        command = self.broker.run_command(words)
+        if command is not None:
+            self._execute_together(command, db, words, words[1], group)
+            return
+        for last, alike in group.by_last().items():
+            command = None if last is None else self.broker.run_command_of(words, last)
+            if command is None or last is None:
+                self._execute_singly(words, alike)
+            else:
+                key = words[1] if len(words) > 1 else last
+                self._execute_together(command, db, words, key, alike)
 
     def _execute_together(
         self, command: Command, db: int, words: Words, key: bytes, group: Group
@@ -247,8 +260,10 @@ class Core:
             run: Arrived = [first] if len(lasts) == 1 else [Run([*words], lasts)]
             client.take_turn(run, size, self._now_ms)
 
-    def _end_turn(self) -> None:
+    def end_turn(self) -> None:
         """Execute what arrived, commit it, and see to it that the next turn comes in time."""
+        if not self._turn_is_open:
+            return  # It was ended before the loop came to it.
         if self._arrivals or self._groups:
             try:
                 self._execute_arrivals()
@@ -264,7 +279,7 @@ class Core:
         turn_s = perf_counter() - self._turn_began_s
         if turn_s > STALL_S:
             self.stalls.add(turn_s)
-        if self._is_behind or self._arrivals:
+        if self._is_behind or self._arrivals or self._groups:
             self._is_behind = False
             self.begin_turn()
             return

@@ -19,7 +19,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from respq.config import GROUPED_RUN_MAX, KIB, RUN_GAIN, TURN_COMMANDS_MAX, TURNS_HELD_MAX
+from respq.config import (
+    GROUPED_RUN_MAX,
+    KIB,
+    RUN_GAIN,
+    TURN_CLIENTS_MAX,
+    TURN_COMMANDS_MAX,
+    TURNS_HELD_MAX,
+)
 from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived, Parser
@@ -85,6 +92,8 @@ class Connection(asyncio.Protocol):
         self._is_at_end = True
         if self.session.waiter is not None:
             self._give_up_waiting()
+            if len(self.broker.outbox) > TURN_CLIENTS_MAX:
+                self.core.end_turn()
             return True
         return bool(self.held_count or self._has_more())
 

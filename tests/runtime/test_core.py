@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from respq.broker.broker import Broker
-from respq.config import Settings
+from respq.config import TURN_CLIENTS_MAX, Settings
 from respq.engine.batch import decode_batch
 from respq.engine.codec import decode_records
 from respq.engine.engine import Engine
@@ -994,6 +994,48 @@ def test_a_long_turn_leaves_pipelines_to_the_next_and_is_no_stall(
         assert after_a_turn < 1 + 1 + 3 * 2
         payloads = [job.payload for job in rig.engine.queue(0, b"q").ready]
         assert payloads == [b"of-one-who-asks-for-one-thing", *[b"a", b"b"] * 3]
+        assert rig.replayed() == image(rig.engine.state)
+
+    scenario(test)
+
+
+def test_a_long_turn_leaves_single_requests_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "TURN_MS_MAX", 0)
+
+    async def test(rig: Rig) -> None:
+        clients = [Remote(rig) for _ in range(4)]
+        for number, client in enumerate(clients):
+            client.arrive(f"QPUSH q{number} PRIORITY 1 of-{number}")
+        executed: list[Remote] = []
+        for client in clients:
+            client.on_release = lambda client=client: executed.append(client)  # type: ignore[misc]
+
+        await asyncio.sleep(0)
+        arrived_after_a_turn = [client.has_arrived for client in clients]
+        await until(lambda: len(executed) == 4)
+
+        assert arrived_after_a_turn == [False, True, True, True]
+        assert executed == clients
+
+    scenario(test)
+
+
+@pytest.mark.parametrize("queue", ["q", "q{}"])
+@pytest.mark.parametrize("pipeline", [1, 2])
+def test_of_many_who_ask_at_once_the_first_do_not_wait_for_the_last(
+    queue: str, pipeline: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "TURN_MS_MAX", 60_000)
+
+    async def test(rig: Rig) -> None:
+        clients = [Remote(rig) for _ in range(3 * TURN_CLIENTS_MAX)]
+        for number, client in enumerate(clients):
+            client.arrive(*[f"QPUSH {queue.format(number)} a"] * pipeline)
+        executed_while_they_arrived = sum(not client.has_arrived for client in clients)
+        await until(lambda: all(client.received for client in clients))
+
+        assert executed_while_they_arrived == 2 * (TURN_CLIENTS_MAX + 1)
+        await until(lambda: rig.core.is_settled)
         assert rig.replayed() == image(rig.engine.state)
 
     scenario(test)
