@@ -51,33 +51,40 @@ def configuration(lines: Sequence[Line]) -> str:
     return "\n".join(f"  {command}" for command in sorted(commands))
 
 
+def origin(rivals: Sequence[Rival], directory: Path) -> dict[str, Any]:
+    """Return what every kept number needs beside it: when, of what, and on which machine."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD") or "none",
+        "changed_since_commit": bool(_git("status", "--porcelain", "--", "respq", "bench")),
+        "machine": machine(directory),
+        "servers": {
+            each.name: each.version() if each.executable() else f"missing: {each.install}"
+            for each in rivals
+        },
+    }
+
+
 def document(
     bench: Bench, rivals: Sequence[Rival], lines: Sequence[Line], *, complete: bool
 ) -> dict[str, Any]:
     """Return everything about a run, for JSON."""
     return {
         "complete": complete,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _git("rev-parse", "HEAD") or "none",
-        "changed_since_commit": bool(_git("status", "--porcelain", "--", "respq", "bench")),
-        "machine": machine(bench.directory),
+        **origin(rivals, bench.directory),
         "rounds": bench.rounds,
         "seconds": bench.seconds,
         "warm_up_seconds": WARM_UP_SECONDS,
         "payload_bytes": PAYLOAD_BYTES,
-        "servers": {
-            each.name: each.version() if each.executable() else f"missing: {each.install}"
-            for each in rivals
-        },
         "lines": [_line_document(line) for line in lines],
     }
 
 
-def save(content: dict[str, Any], path: Path | None) -> Path:
+def save(content: dict[str, Any], path: Path | None, suffix: str = "") -> Path:
     """Write a run as JSON, by default under results/ with its time and commit as the name."""
     if path is None:
         moment = content["date"].replace(":", "").replace("-", "").split("+")[0]
-        path = RESULTS / f"{moment}-{content['commit'][:8]}.json"
+        path = RESULTS / f"{moment}-{content['commit'][:8]}{suffix}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return path
