@@ -30,6 +30,7 @@ from respq.config import (
 from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived, Parser
+from respq.resp.pipeline import is_dense
 from respq.resp.replies import Reply
 from respq.resp.run import Run
 from respq.runtime.client import Pops
@@ -37,8 +38,8 @@ from respq.runtime.client import Pops
 if TYPE_CHECKING:
     from respq.server.app import Server
 
-_PIECE_BYTES = 256 * KIB
-"""Unread bytes are parsed in pieces of what one read brings."""
+_PIECE_BYTES = 32 * KIB
+"""Of a long pipeline so much is parsed at once; others wait meanwhile."""
 
 
 class Connection(asyncio.Protocol):
@@ -117,6 +118,7 @@ class Connection(asyncio.Protocol):
             or self._backlog
             or self._unread
             or self.session.waiter is not None
+            or (len(data) > _PIECE_BYTES and is_dense(data, 0))
         ):
             self._unread += data
             self._resume_soon()
