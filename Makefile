@@ -49,7 +49,7 @@ bench-full: dev rivals
 	$(BIN)/python bench/charts.py --rounds 5 --deep
 
 rivals:
-	tests/install_programs.sh redis-server redis-tools beanstalkd
+	tests/install_programs.sh redis-server redis-tools beanstalkd rabbitmq-server
 	bench/install_rivals.sh
 	bench/install_frameworks.sh
 

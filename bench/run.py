@@ -17,11 +17,18 @@ from types import FrameType
 import report
 from generator import PAYLOAD_BYTES, compile_generator
 from result import Bench, Line, Row
-from rivals import beanstalkd, faktory, nats, redis, respq
+from rivals import beanstalkd, faktory, nats, rabbitmq, redis, respq
 from server import MeasurementFailed
 from table import LONG_ROWS, ROWS
 
-RIVALS = (respq.SERVER, redis.SERVER, beanstalkd.SERVER, nats.SERVER, faktory.SERVER)
+RIVALS = (
+    respq.SERVER,
+    redis.SERVER,
+    beanstalkd.SERVER,
+    nats.SERVER,
+    faktory.SERVER,
+    rabbitmq.SERVER,
+)
 
 
 def main() -> int:

@@ -69,6 +69,10 @@ class Rival(ABC):
     def arguments(self, mode: Mode, port: str, directory: str) -> list[str]:
         """Return the arguments that make it run in a mode."""
 
+    def environment(self, port: int, directory: str) -> dict[str, str]:  # noqa: ARG002
+        """Return the variables that its environment has besides."""
+        return {}
+
     def configuration(self, mode: Mode) -> str:  # noqa: ARG002
         """Return what its file `CONFIGURATION` holds; without a text there is no such file."""
         return ""
@@ -133,7 +137,7 @@ class Server:
         # A setting in the environment would be one that the shown command line does not show.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("RESPQ_")
-        }
+        } | self.rival.environment(self.port, str(data))
         began = time.monotonic()
         with log.open("wb") as output:
             # Its own session, so that Ctrl-C reaches the harness alone, which then kills in order.

@@ -15,7 +15,7 @@ from frameworks import FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, Framework
 from generator import Load, Workload
 from latency import Latency
 from result import Row
-from rivals import beanstalkd, faktory, nats, redis, respq
+from rivals import beanstalkd, faktory, nats, rabbitmq, redis, respq
 from server import Mode
 from single import DepthCost, JobMemory, Replay, Startup
 
@@ -101,6 +101,10 @@ def _nats(mode: Mode) -> Side:
 
 def _faktory() -> Side:
     return Side(faktory.SERVER, Mode.MEMORY, faktory.CYCLE)
+
+
+def _rabbitmq(mode: Mode, cycle: Workload) -> Side:
+    return Side(rabbitmq.SERVER, mode, cycle)
 
 
 ROWS: tuple[Row, ...] = (
@@ -228,6 +232,27 @@ ROWS: tuple[Row, ...] = (
         "fsync: cycle vs Faktory, whose Redis has snapshots alone",
         _cycle(Mode.ALWAYS),
         _faktory(),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "memory-cycle-vs-rabbitmq",
+        "memory: cycle vs RabbitMQ, transient classic queue",
+        _cycle(Mode.MEMORY),
+        _rabbitmq(Mode.MEMORY, rabbitmq.TRANSIENT_CYCLE),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "fsync-cycle-vs-rabbitmq",
+        "fsync: cycle vs RabbitMQ, durable classic queue",
+        _cycle(Mode.ALWAYS),
+        _rabbitmq(Mode.ALWAYS, rabbitmq.CLASSIC_CYCLE),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "fsync-cycle-vs-rabbitmq-quorum",
+        "fsync: cycle vs RabbitMQ, quorum queue",
+        _cycle(Mode.ALWAYS),
+        _rabbitmq(Mode.ALWAYS, rabbitmq.QUORUM_CYCLE),
         WITHOUT_TARGET,
     ),
     Comparison(

@@ -27,6 +27,6 @@ fi
 # there before us was not in the list and is left alone.
 for package in $missing; do
     case "$package" in
-    redis-server | beanstalkd) service "$package" stop >/dev/null 2>&1 || true ;;
+    redis-server | beanstalkd | rabbitmq-server) service "$package" stop >/dev/null 2>&1 || true ;;
     esac
 done

@@ -49,8 +49,10 @@ static void take_word(const char *line, size_t length, int index, Answer *answer
     answer->taken_length = (size_t)((blank ? blank : end) - word);
 }
 
-static const char *read_reply(const char *at, const char *end, const Step *step, Answer *answer)
+static const char *read_reply(Connection *connection, const char *at, const char *end,
+                              Answer *answer)
 {
+    const Step *step = &run.steps[connection->step];
     const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
     if (newline == NULL)
         return NULL;

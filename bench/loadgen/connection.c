@@ -84,6 +84,16 @@ static void append_command(Connection *connection, const Command *command, size_
     }
 }
 
+static size_t answered_commands(const Step *step)
+{
+    size_t count = 0;
+    for (int i = 0; i < step->command_count; i++)
+        count += !step->commands[i].is_unanswered;
+    return count;
+}
+
+static void read_early_replies(Connection *connection);
+
 static void begin_step(Connection *connection)
 {
     const Step *step = &run.steps[connection->step];
@@ -96,10 +106,11 @@ static void begin_step(Connection *connection)
     for (size_t job = 0; job < connection->step_jobs; job++)
         for (int i = 0; i < step->command_count; i++)
             append_command(connection, &step->commands[i], job);
-    connection->replies_due = connection->step_jobs * (size_t)step->command_count;
+    connection->replies_due = connection->step_jobs * answered_commands(step);
     connection->replies_seen = 0;
     connection->sent_ns = clock_ns();
     connection_flush(connection);
+    read_early_replies(connection);
 }
 
 void connection_begin_round(Connection *connection)
@@ -146,7 +157,9 @@ void connection_join_next(void)
 static void end_step(Connection *connection)
 {
     Step *step = &run.steps[connection->step];
-    if (run.stage == MEASURING) {
+    if (run.stage == MEASURING && connection->replies_due == 0) {
+        run.finished_jobs += connection->step == run.step_count - 1 ? connection->step_jobs : 0;
+    } else if (run.stage == MEASURING) {
         uint64_t took_ns = clock_ns() - connection->sent_ns;
         histogram_add(&step->round_trips, took_ns);
         step->round_trip_ns += took_ns;
@@ -188,10 +201,21 @@ static void accept_answer(Connection *connection, const Answer *answer)
     }
     connection->replies_seen++;
     bool job_over = connection->step == run.step_count - 1 && !answer->empty &&
-                    connection->replies_seen % (size_t)step->command_count == 0;
+                    connection->replies_seen % answered_commands(step) == 0;
     run.finished_jobs += job_over && run.stage == MEASURING;
     if (run.options.rate)
         schedule_accept(connection, answer, job_over);
+}
+
+/* Accept what came before the step began, and end it if nothing more is to come. */
+static void read_early_replies(Connection *connection)
+{
+    Answer answer = {.integer = -1, .count = 1};
+    bool (*recall)(Connection *, Answer *) = run.options.protocol->recall;
+    while (recall && recall(connection, &answer))
+        accept_answer(connection, &answer);
+    if (connection->replies_seen == connection->replies_due)
+        end_step(connection);
 }
 
 /* Take what the socket has; false when that is nothing. */
@@ -215,9 +239,9 @@ static bool read_replies(Connection *connection)
     const char *end = in->bytes + in->length;
     bool any = false;
     while (in->start < in->length) {
-        Answer answer = {.integer = -1};
-        const char *after = run.options.protocol->read_reply(
-            in->bytes + in->start, end, &run.steps[connection->step], &answer);
+        Answer answer = {.integer = -1, .count = 1};
+        const char *after =
+            run.options.protocol->read_reply(connection, in->bytes + in->start, end, &answer);
         if (after == NULL)
             break;
         in->start = (size_t)(after - in->bytes);
@@ -225,10 +249,11 @@ static bool read_replies(Connection *connection)
             connection_say(connection, "%s", answer.aside);
             continue;
         }
-        if (connection->replies_seen == connection->replies_due)
+        if (connection->replies_seen + answer.count > connection->replies_due)
             fail("the server sent more replies than it got commands");
-        accept_answer(connection, &answer);
-        any = true;
+        for (size_t i = 0; i < answer.count; i++)
+            accept_answer(connection, &answer);
+        any |= answer.count > 0;
     }
     return any;
 }
@@ -280,6 +305,17 @@ const char *connection_hear(Connection *connection)
     in->start = (size_t)(newline + 1 - in->bytes);
     newline[newline > line && newline[-1] == '\r' ? -1 : 0] = '\0';
     return line;
+}
+
+/* Return the server's next bytes in the same way. */
+const char *connection_hear_bytes(Connection *connection, size_t count)
+{
+    Buffer *in = &connection->in;
+    while (in->length - in->start < count)
+        if (!receive(connection))
+            fail("the server did not greet within %d s", GREETING_SECONDS_MAX);
+    in->start += count;
+    return in->bytes + in->start - count;
 }
 
 void connection_open(Connection *connection, int number)

@@ -59,9 +59,10 @@ static const char *quoted(const char *json, size_t json_length, const char *open
     return quote ? at : NULL;
 }
 
-static const char *read_reply(const char *at, const char *end, const Step *step, Answer *answer)
+static const char *read_reply(Connection *connection, const char *at, const char *end,
+                              Answer *answer)
 {
-    const char *after = resp_protocol.read_reply(at, end, step, answer);
+    const char *after = resp_protocol.read_reply(connection, at, end, answer);
     if (after == NULL || answer->refusal || answer->empty)
         return after;
     if (answer->payload) {

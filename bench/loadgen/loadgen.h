@@ -59,6 +59,7 @@ typedef struct {
 typedef struct {
     Piece pieces[WORDS_MAX + 1]; /* a literal after the last argument */
     int piece_count;
+    bool is_unanswered; /* the protocol has no reply to it */
 } Command;
 
 /* What a step's replies must be, for the run to count: PUSH anything but null or an error; TAKE a
@@ -86,6 +87,7 @@ typedef struct {
     size_t payload_length;
     int64_t integer; /* -1 when the reply is no integer */
     bool empty;
+    size_t count; /* of commands that it answers: 1, if the protocol does not say another */
     const char *aside; /* what to send at once, for these bytes are no reply (a ping); else NULL */
 } Answer;
 
@@ -98,7 +100,11 @@ typedef struct {
     /* Append what is only known when the command is sent. */
     void (*append_argument)(Buffer *out, const char *bytes, size_t length);
     /* Read one reply from [at, end); return where it ends, NULL while it is incomplete. */
-    const char *(*read_reply)(const char *at, const char *end, const Step *step, Answer *answer);
+    const char *(*read_reply)(Connection *connection, const char *at, const char *end,
+                              Answer *answer);
+    /* Give out a reply that came before it was waited for; false when there is none. NULL where
+     * the server says nothing unasked. */
+    bool (*recall)(Connection *connection, Answer *answer);
     /* Exchange what a new connection must before its first command, while it still blocks, by
      * connection_say and connection_hear; NULL where there is nothing to say. */
     void (*greet)(Connection *connection);
@@ -108,6 +114,7 @@ extern const Protocol resp_protocol;
 extern const Protocol beanstalk_protocol;
 extern const Protocol nats_protocol;
 extern const Protocol faktory_protocol;
+extern const Protocol amqp_protocol;
 
 struct Connection {
     int fd;
@@ -124,6 +131,7 @@ struct Connection {
     Buffer in, out;
     Buffer taken; /* one after the other, each ending at its taken_ends */
     size_t *taken_ends, taken_count;
+    void *state; /* the protocol's own */
 };
 
 typedef enum { WARMING_UP, MEASURING, ENDING } Stage;
@@ -176,6 +184,7 @@ void connection_flush(Connection *connection);
 void connection_say(Connection *connection, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 const char *connection_hear(Connection *connection);
+const char *connection_hear_bytes(Connection *connection, size_t count);
 
 /* schedule.c */
 void schedule_begin(void);

@@ -108,8 +108,10 @@ static void accept_status(const Step *step, Text headers, Answer *answer)
         refuse(answer, headers);
 }
 
-static const char *read_reply(const char *at, const char *end, const Step *step, Answer *answer)
+static const char *read_reply(Connection *connection, const char *at, const char *end,
+                              Answer *answer)
 {
+    const Step *step = &run.steps[connection->step];
     const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
     if (newline == NULL)
         return NULL;

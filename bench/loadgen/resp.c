@@ -106,8 +106,10 @@ static const char *read_nested(const char *at, const char *end, const Step *step
     }
 }
 
-static const char *read_reply(const char *at, const char *end, const Step *step, Answer *answer)
+static const char *read_reply(Connection *connection, const char *at, const char *end,
+                              Answer *answer)
 {
+    const Step *step = &run.steps[connection->step];
     return read_nested(at, end, step, 0, true, answer);
 }
 
