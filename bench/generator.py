@@ -107,7 +107,7 @@ def generate(server: Server, workload: Workload, load: Load) -> Measured:
     ``server_cpu``; ``process_cpu_seconds`` is what its process used in the measured seconds alone.
 
     Raises:
-        MeasurementFailed: when any reply was an error, or the run did not end.
+        MeasurementFailed: when any reply was an error, the run did not end, or nothing was done.
     """
     watching = ["--process", str(server.pid())]
     command = [str(PROGRAM), *watching, *_arguments(workload, load, str(server.port))]
@@ -123,6 +123,11 @@ def generate(server: Server, workload: Workload, load: Load) -> Measured:
         raise MeasurementFailed(f"the load generator broke: {done.stderr.strip()}") from None
     if measured["errors"]:
         raise MeasurementFailed(f"{server.rival.name}: {measured['reason']}")
+    if measured["jobs"] == 0:
+        raise MeasurementFailed(
+            f"{server.rival.name}: none of {load.connections * load.pipeline:,} jobs in flight"
+            f" was done in {load.seconds:g} s"
+        )
     seconds = measured["seconds"] + measured["drain_seconds"]
     seconds += 0 if load.count else WARM_UP_SECONDS
     measured["server_cpu"] = round((server.cpu_seconds() - cpu_before) / max(seconds, 1e-3), 3)

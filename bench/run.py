@@ -17,7 +17,17 @@ from types import FrameType
 import report
 from generator import PAYLOAD_BYTES, compile_generator
 from result import Bench, Line, Row
-from rivals import beanstalkd, faktory, nats, rabbitmq, redis, respq
+from rivals import (
+    beanstalkd,
+    faktory,
+    nats,
+    qrusty,
+    queued,
+    rabbitmq,
+    redis,
+    respq,
+    rustqueue,
+)
 from server import MeasurementFailed
 from table import LONG_ROWS, ROWS
 
@@ -28,6 +38,9 @@ RIVALS = (
     nats.SERVER,
     faktory.SERVER,
     rabbitmq.SERVER,
+    rustqueue.SERVER,
+    qrusty.SERVER,
+    queued.SERVER,
 )
 
 

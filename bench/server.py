@@ -26,6 +26,8 @@ from wire import ask_redis
 
 BUILD = Path(__file__).parent / "build"
 """Where the load generator is compiled, and install_rivals.sh puts what it builds."""
+CRATES = BUILD / "crates"
+"""Where it has cargo install what is written in Rust."""
 CONFIGURATION = "server.conf"
 """A server's configuration file, in the directory it runs in."""
 START_SECONDS_MAX = 180
@@ -59,7 +61,8 @@ class Rival(ABC):
 
     def executable(self) -> str | None:
         """Return the path of the program, None where it is not installed."""
-        return shutil.which(self.program, path=f"{BUILD}:{os.environ.get('PATH', '')}")
+        path = os.pathsep.join([str(BUILD), str(CRATES / "bin"), os.environ.get("PATH", "")])
+        return shutil.which(self.program, path=path)
 
     @abstractmethod
     def version(self) -> str:
@@ -69,7 +72,7 @@ class Rival(ABC):
     def arguments(self, mode: Mode, port: str, directory: str) -> list[str]:
         """Return the arguments that make it run in a mode."""
 
-    def environment(self, port: int, directory: str) -> dict[str, str]:  # noqa: ARG002
+    def environment(self, mode: Mode, port: int, directory: str) -> dict[str, str]:  # noqa: ARG002
         """Return the variables that its environment has besides."""
         return {}
 
@@ -137,7 +140,7 @@ class Server:
         # A setting in the environment would be one that the shown command line does not show.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("RESPQ_")
-        } | self.rival.environment(self.port, str(data))
+        } | self.rival.environment(self.mode, self.port, str(data))
         began = time.monotonic()
         with log.open("wb") as output:
             # Its own session, so that Ctrl-C reaches the harness alone, which then kills in order.

@@ -15,13 +15,24 @@ from frameworks import FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, Framework
 from generator import Load, Workload
 from latency import Latency
 from result import Row
-from rivals import beanstalkd, faktory, nats, rabbitmq, redis, respq
+from rivals import (
+    beanstalkd,
+    faktory,
+    nats,
+    qrusty,
+    queued,
+    rabbitmq,
+    redis,
+    respq,
+    rustqueue,
+)
 from server import Mode
 from single import DepthCost, JobMemory, Replay, Startup
 
 SINGLE = Load(pipeline=1)
 PIPELINED = Load(pipeline=50)
 ONE_CLIENT = Load(connections=1, pipeline=1)
+ONE_CLIENT_PIPELINED = Load(connections=1, pipeline=50)
 MANY_CLIENTS = Load(connections=4_000, pipeline=1)
 MANY_IDLE = Load(pipeline=1, idle=4_000)
 FIXED_RATES = tuple(Load(rate=rate, consumers=100) for rate in (5_000, 20_000))
@@ -105,6 +116,14 @@ def _faktory() -> Side:
 
 def _rabbitmq(mode: Mode, cycle: Workload) -> Side:
     return Side(rabbitmq.SERVER, mode, cycle)
+
+
+def _rustqueue(mode: Mode) -> Side:
+    return Side(rustqueue.SERVER, mode, rustqueue.CYCLE)
+
+
+def _qrusty(mode: Mode, cycle: Workload) -> Side:
+    return Side(qrusty.SERVER, mode, cycle)
 
 
 ROWS: tuple[Row, ...] = (
@@ -253,6 +272,62 @@ ROWS: tuple[Row, ...] = (
         "fsync: cycle vs RabbitMQ, quorum queue",
         _cycle(Mode.ALWAYS),
         _rabbitmq(Mode.ALWAYS, rabbitmq.QUORUM_CYCLE),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "memory-cycle-vs-rustqueue",
+        "memory: cycle vs RustQueue, in memory",
+        _cycle(Mode.MEMORY),
+        _rustqueue(Mode.MEMORY),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "everysec-cycle-vs-rustqueue",
+        "everysec: cycle vs RustQueue, hybrid storage",
+        _cycle(Mode.EVERYSEC),
+        _rustqueue(Mode.EVERYSEC),
+        (Cell(ONE_CLIENT, None), Cell(ONE_CLIENT_PIPELINED, None), *WITHOUT_TARGET),
+    ),
+    Comparison(
+        "fsync-cycle-vs-rustqueue",
+        "fsync: cycle vs RustQueue, redb with an fsync for each write",
+        _cycle(Mode.ALWAYS),
+        _rustqueue(Mode.ALWAYS),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "memory-cycle-vs-qrusty-http",
+        "memory: cycle vs Qrusty over HTTP",
+        _cycle(Mode.MEMORY),
+        _qrusty(Mode.MEMORY, qrusty.HTTP_CYCLE),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "memory-cycle-vs-qrusty-websocket",
+        "memory: cycle vs Qrusty over WebSocket",
+        _cycle(Mode.MEMORY),
+        _qrusty(Mode.MEMORY, qrusty.WEBSOCKET_CYCLE),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "everysec-cycle-vs-qrusty-http",
+        "everysec: cycle vs Qrusty on RocksDB (no fsync) over HTTP",
+        _cycle(Mode.EVERYSEC),
+        _qrusty(Mode.EVERYSEC, qrusty.HTTP_CYCLE),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "everysec-cycle-vs-qrusty-websocket",
+        "everysec: cycle vs Qrusty on RocksDB (no fsync) over WebSocket",
+        _cycle(Mode.EVERYSEC),
+        _qrusty(Mode.EVERYSEC, qrusty.WEBSOCKET_CYCLE),
+        WITHOUT_TARGET,
+    ),
+    Comparison(
+        "fsync-cycle-vs-queued",
+        "fsync: cycle vs queued over HTTP",
+        _cycle(Mode.ALWAYS),
+        Side(queued.SERVER, Mode.ALWAYS, queued.CYCLE),
         WITHOUT_TARGET,
     ),
     Comparison(

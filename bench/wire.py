@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import struct
 from typing import BinaryIO
@@ -37,6 +38,18 @@ def ask_line(port: int, line: str) -> bytes:
         connection.sendall(f"{line}\r\n".encode())
         with connection.makefile("rb") as replies:
             return replies.readline().rstrip(b"\r\n")
+
+
+def ask_http(port: int, method: str, path: str, body: bytes = b"", kind: str = "") -> bytes:
+    """Send one HTTP request and return the body of its response; a refusal begins with ``-``."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, TIMEOUT_SECONDS)
+    try:
+        connection.request(method, path, body, {"Content-Type": kind} if kind else {})
+        response = connection.getresponse()
+        answer = response.read()
+    finally:
+        connection.close()
+    return answer if response.status < 300 else b"-" + (answer or response.reason.encode())
 
 
 def ask_faktory(port: int, command: str) -> bytes:

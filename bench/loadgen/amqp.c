@@ -11,7 +11,6 @@
  */
 #include "loadgen.h"
 
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,80 +61,65 @@ typedef struct {
 
 static char consumed_queue[NAME_BYTES_MAX + 1]; /* empty where nothing is taken */
 
-/* Numbers are big-endian. */
-
-static void append_number(Buffer *out, uint64_t value, size_t bytes)
-{
-    uint64_t big = htobe64(value);
-    buffer_append(out, (const char *)&big + sizeof big - bytes, bytes);
-}
-
-static uint64_t number_at(const char *at, size_t bytes)
-{
-    uint64_t big = 0;
-    memcpy((char *)&big + sizeof big - bytes, at, bytes);
-    return be64toh(big);
-}
-
 static void append_short_text(Buffer *out, const char *text)
 {
-    append_number(out, strlen(text), 1);
+    buffer_append_number(out, strlen(text), 1);
     buffer_append(out, text, strlen(text));
 }
 
 static void append_long_text(Buffer *out, const char *text, size_t length)
 {
-    append_number(out, length, 4);
+    buffer_append_number(out, length, 4);
     buffer_append(out, text, length);
 }
 
 static void append_head(Buffer *out, int type, int channel, size_t size)
 {
-    append_number(out, (uint64_t)type, 1);
-    append_number(out, (uint64_t)channel, 2);
-    append_number(out, size, 4);
+    buffer_append_number(out, (uint64_t)type, 1);
+    buffer_append_number(out, (uint64_t)channel, 2);
+    buffer_append_number(out, size, 4);
 }
 
 static void append_method(Buffer *out, int channel, uint32_t method, const Buffer *arguments)
 {
     append_head(out, FRAME_METHOD, channel, 4 + arguments->length);
-    append_number(out, method, 4);
+    buffer_append_number(out, method, 4);
     buffer_append(out, arguments->bytes, arguments->length);
-    append_number(out, FRAME_END, 1);
+    buffer_append_number(out, FRAME_END, 1);
 }
 
 static void compile_publish(Command *command, char *words[], size_t payload_bytes)
 {
     Buffer *out = command_literal(command), arguments = {0};
     bool is_persistent = strcmp(words[2], "persistent") == 0;
-    append_number(&arguments, 0, 2);
+    buffer_append_number(&arguments, 0, 2);
     append_short_text(&arguments, ""); /* the exchange that routes by the queue's name */
     append_short_text(&arguments, words[1]);
-    append_number(&arguments, 0, 1);
+    buffer_append_number(&arguments, 0, 1);
     append_method(out, CHANNEL, BASIC_PUBLISH, &arguments);
     free(arguments.bytes);
 
     append_head(out, 2, CHANNEL, 15);
-    append_number(out, 60, 2);
-    append_number(out, 0, 2);
-    append_number(out, payload_bytes, 8);
-    append_number(out, 0x1000, 2); /* of the properties, the delivery mode alone */
-    append_number(out, is_persistent ? 2 : 1, 1);
-    append_number(out, FRAME_END, 1);
+    buffer_append_number(out, 60, 2);
+    buffer_append_number(out, 0, 2);
+    buffer_append_number(out, payload_bytes, 8);
+    buffer_append_number(out, 0x1000, 2); /* of the properties, the delivery mode alone */
+    buffer_append_number(out, is_persistent ? 2 : 1, 1);
+    buffer_append_number(out, FRAME_END, 1);
 
     append_head(out, FRAME_BODY, CHANNEL, payload_bytes);
     append_payload(command, payload_bytes);
-    append_number(command_literal(command), FRAME_END, 1);
+    buffer_append_number(command_literal(command), FRAME_END, 1);
 }
 
 static void compile_ack(Command *command)
 {
     Buffer *out = command_literal(command);
     append_head(out, FRAME_METHOD, CHANNEL, 4 + TAG_BYTES + 1);
-    append_number(out, BASIC_ACK, 4);
+    buffer_append_number(out, BASIC_ACK, 4);
     command_argument(command, ARGUMENT_TAKEN);
-    append_number(command_literal(command), 0, 1);
-    append_number(command_literal(command), FRAME_END, 1);
+    buffer_append_number(command_literal(command), 0, 1);
+    buffer_append_number(command_literal(command), FRAME_END, 1);
 }
 
 static void compile(Command *command, char *words[], int word_count, size_t payload_bytes)
@@ -281,20 +265,20 @@ static void log_in(Connection *connection)
     buffer_append(&connection->out, "AMQP\0\0\x09\x01", 8);
     connection_flush(connection);
     hear(connection, CONNECTION_START);
-    append_number(&arguments, 0, 4); /* a table of nothing about us */
+    buffer_append_number(&arguments, 0, 4); /* a table of nothing about us */
     append_short_text(&arguments, "PLAIN");
     append_long_text(&arguments, plain, sizeof plain - 1);
     append_short_text(&arguments, "en_US");
     say(connection, 0, CONNECTION_START_OK, &arguments);
     hear(connection, CONNECTION_TUNE);
     arguments = (Buffer){0};
-    append_number(&arguments, 1, 2);
-    append_number(&arguments, FRAME_BYTES_MAX, 4);
-    append_number(&arguments, 0, 2); /* no heartbeats */
+    buffer_append_number(&arguments, 1, 2);
+    buffer_append_number(&arguments, FRAME_BYTES_MAX, 4);
+    buffer_append_number(&arguments, 0, 2); /* no heartbeats */
     say(connection, 0, CONNECTION_TUNE_OK, &arguments);
     arguments = (Buffer){0};
     append_short_text(&arguments, "/");
-    append_number(&arguments, 0, 2);
+    buffer_append_number(&arguments, 0, 2);
     say(connection, 0, CONNECTION_OPEN, &arguments);
     hear(connection, CONNECTION_OPEN_OK);
 }
@@ -302,17 +286,17 @@ static void log_in(Connection *connection)
 static void consume(Connection *connection)
 {
     Buffer arguments = {0};
-    append_number(&arguments, 0, 4);
-    append_number(&arguments, (uint64_t)run.options.pipeline, 2);
-    append_number(&arguments, 0, 1);
+    buffer_append_number(&arguments, 0, 4);
+    buffer_append_number(&arguments, (uint64_t)run.options.pipeline, 2);
+    buffer_append_number(&arguments, 0, 1);
     say(connection, CHANNEL, BASIC_QOS, &arguments);
     hear(connection, BASIC_QOS_OK);
     arguments = (Buffer){0};
-    append_number(&arguments, 0, 2);
+    buffer_append_number(&arguments, 0, 2);
     append_short_text(&arguments, consumed_queue);
     append_short_text(&arguments, connection->name);
-    append_number(&arguments, 0, 1);
-    append_number(&arguments, 0, 4);
+    buffer_append_number(&arguments, 0, 1);
+    buffer_append_number(&arguments, 0, 4);
     say(connection, CHANNEL, BASIC_CONSUME, &arguments);
     hear(connection, BASIC_CONSUME_OK);
 }
@@ -325,7 +309,7 @@ static void greet(Connection *connection)
     say(connection, CHANNEL, CHANNEL_OPEN, &arguments);
     hear(connection, CHANNEL_OPEN_OK);
     arguments = (Buffer){0};
-    append_number(&arguments, 0, 1);
+    buffer_append_number(&arguments, 0, 1);
     say(connection, CHANNEL, CONFIRM_SELECT, &arguments);
     hear(connection, CONFIRM_SELECT_OK);
 

@@ -84,6 +84,20 @@ static void append_command(Connection *connection, const Command *command, size_
     }
 }
 
+static void append_step(Connection *connection, const Step *step)
+{
+    const Command *first = &step->commands[0];
+    bool is_batch = first->head.length > 0;
+    size_t start = connection->out.length;
+    if (is_batch)
+        run.options.protocol->open_batch(&connection->out, first, connection->step_jobs);
+    for (size_t job = 0; job < connection->step_jobs; job++)
+        for (int i = 0; i < step->command_count; i++)
+            append_command(connection, &step->commands[i], job);
+    if (is_batch)
+        run.options.protocol->close_batch(&connection->out, first, start);
+}
+
 static size_t answered_commands(const Step *step)
 {
     size_t count = 0;
@@ -92,7 +106,8 @@ static size_t answered_commands(const Step *step)
     return count;
 }
 
-static void read_early_replies(Connection *connection);
+static bool recall_replies(Connection *connection);
+static void end_step(Connection *connection);
 
 static void begin_step(Connection *connection)
 {
@@ -103,14 +118,14 @@ static void begin_step(Connection *connection)
         connection->taken_count = 0;
         buffer_clear(&connection->taken);
     }
-    for (size_t job = 0; job < connection->step_jobs; job++)
-        for (int i = 0; i < step->command_count; i++)
-            append_command(connection, &step->commands[i], job);
+    append_step(connection, step);
     connection->replies_due = connection->step_jobs * answered_commands(step);
     connection->replies_seen = 0;
     connection->sent_ns = clock_ns();
     connection_flush(connection);
-    read_early_replies(connection);
+    recall_replies(connection); /* what came before the step began may be all that it waits for */
+    if (connection->replies_seen == connection->replies_due)
+        end_step(connection);
 }
 
 void connection_begin_round(Connection *connection)
@@ -207,15 +222,18 @@ static void accept_answer(Connection *connection, const Answer *answer)
         schedule_accept(connection, answer, job_over);
 }
 
-/* Accept what came before the step began, and end it if nothing more is to come. */
-static void read_early_replies(Connection *connection)
+/* Accept what the protocol holds back; true when that is something. */
+static bool recall_replies(Connection *connection)
 {
-    Answer answer = {.integer = -1, .count = 1};
     bool (*recall)(Connection *, Answer *) = run.options.protocol->recall;
-    while (recall && recall(connection, &answer))
+    bool any = false;
+    for (;;) {
+        Answer answer = {.integer = -1, .count = 1};
+        if (recall == NULL || !recall(connection, &answer))
+            return any;
         accept_answer(connection, &answer);
-    if (connection->replies_seen == connection->replies_due)
-        end_step(connection);
+        any = true;
+    }
 }
 
 /* Take what the socket has; false when that is nothing. */
@@ -229,6 +247,10 @@ static bool receive(Connection *connection)
     if (got < 0 && errno != EAGAIN && errno != EINTR)
         fail("recv: %s", strerror(errno));
     in->length += got > 0 ? (size_t)got : 0;
+    if (run.options.protocol->acknowledges_at_once) {
+        int one = 1;
+        setsockopt(connection->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+    }
     return got > 0;
 }
 
@@ -254,6 +276,7 @@ static bool read_replies(Connection *connection)
         for (size_t i = 0; i < answer.count; i++)
             accept_answer(connection, &answer);
         any |= answer.count > 0;
+        any |= recall_replies(connection);
     }
     return any;
 }

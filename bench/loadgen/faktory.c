@@ -7,36 +7,30 @@
  * FETCH waits two seconds where there is no job. A job that was not reserved is acknowledged by
  * +OK as well, so that `ack` says less than elsewhere.
  */
-#define _GNU_SOURCE /* memmem */
 #include "loadgen.h"
 
 #include <string.h>
-
-static void append_text(Command *command, const char *text)
-{
-    buffer_append(command_literal(command), text, strlen(text));
-}
 
 static void compile(Command *command, char *words[], int word_count, size_t payload_bytes)
 {
     const char *verb = words[0];
     if (word_count == 3 && strcmp(verb, "PUSH") == 0 && strcmp(words[2], "{payload}") == 0) {
-        append_text(command, "PUSH {\"jid\":\"");
+        buffer_append_text(command_literal(command), "PUSH {\"jid\":\"");
         command_argument(command, ARGUMENT_SERIAL);
-        append_text(command, "\",\"queue\":\"");
-        append_text(command, words[1]);
-        append_text(command, "\",\"jobtype\":\"bench\",\"args\":[\"");
+        buffer_append_text(command_literal(command), "\",\"queue\":\"");
+        buffer_append_text(command_literal(command), words[1]);
+        buffer_append_text(command_literal(command), "\",\"jobtype\":\"bench\",\"args\":[\"");
         append_payload(command, payload_bytes);
-        append_text(command, "\"]}\r\n");
+        buffer_append_text(command_literal(command), "\"]}\r\n");
     } else if (word_count == 2 && strcmp(verb, "FETCH") == 0) {
-        append_text(command, "FETCH ");
-        append_text(command, words[1]);
-        append_text(command, "\r\n");
+        buffer_append_text(command_literal(command), "FETCH ");
+        buffer_append_text(command_literal(command), words[1]);
+        buffer_append_text(command_literal(command), "\r\n");
     } else if (word_count == 2 && strcmp(verb, "ACK") == 0 &&
                argument_named(words[1]) == ARGUMENT_TAKEN) {
-        append_text(command, "ACK {\"jid\":\"");
+        buffer_append_text(command_literal(command), "ACK {\"jid\":\"");
         command_argument(command, ARGUMENT_TAKEN);
-        append_text(command, "\"}\r\n");
+        buffer_append_text(command_literal(command), "\"}\r\n");
     } else {
         fail("Faktory knows PUSH QUEUE {payload}, FETCH QUEUE and ACK {taken}, not '%s'", verb);
     }
@@ -45,18 +39,6 @@ static void compile(Command *command, char *words[], int word_count, size_t payl
 static void append_argument(Buffer *out, const char *bytes, size_t length)
 {
     buffer_append(out, bytes, length);
-}
-
-/* Find the text between what opens it and the next quote; NULL where there is none. */
-static const char *quoted(const char *json, size_t json_length, const char *opening, size_t *length)
-{
-    const char *at = memmem(json, json_length, opening, strlen(opening));
-    if (at == NULL)
-        return NULL;
-    at += strlen(opening);
-    const char *quote = memchr(at, '"', (size_t)(json + json_length - at));
-    *length = quote ? (size_t)(quote - at) : 0;
-    return quote ? at : NULL;
 }
 
 static const char *read_reply(Connection *connection, const char *at, const char *end,
@@ -68,8 +50,8 @@ static const char *read_reply(Connection *connection, const char *at, const char
     if (answer->payload) {
         const char *job = answer->payload;
         size_t job_length = answer->payload_length;
-        answer->taken = quoted(job, job_length, "\"jid\":\"", &answer->taken_length);
-        answer->payload = quoted(job, job_length, "\"args\":[\"", &answer->payload_length);
+        answer->taken = find_quoted(job, job_length, "\"jid\":\"", &answer->taken_length);
+        answer->payload = find_quoted(job, job_length, "\"args\":[\"", &answer->payload_length);
     } else if (after - at == 5 && memcmp(at, "+OK\r\n", 5) == 0) {
         answer->integer = 1;
         answer->taken = NULL;

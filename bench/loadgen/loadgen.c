@@ -31,7 +31,9 @@
 enum { EVENTS_MAX = 1024, SILENCE_MS = 30000, RATE_MAX = 1000000 };
 
 static const Protocol *const protocols[] = {&resp_protocol, &beanstalk_protocol, &nats_protocol,
-                                           &faktory_protocol, &amqp_protocol};
+                                           &faktory_protocol, &amqp_protocol,
+                                           &rustqueue_protocol, &qrusty_http_protocol,
+                                           &qrusty_websocket_protocol, &queued_protocol};
 
 Run run = {.options = {.connections = 50, .pipeline = 1, .payload_bytes = 64,
                        .warm_up_seconds = 0.3},

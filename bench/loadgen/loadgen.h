@@ -36,7 +36,15 @@ typedef struct {
 
 void buffer_reserve(Buffer *buffer, size_t more);
 void buffer_append(Buffer *buffer, const char *bytes, size_t length);
+void buffer_append_text(Buffer *buffer, const char *text);
 void buffer_clear(Buffer *buffer);
+
+/* The last `bytes` bytes of a number, and the number they are: big-endian. */
+void buffer_append_number(Buffer *buffer, uint64_t value, size_t bytes);
+uint64_t number_at(const char *at, size_t bytes);
+
+/* Find the text between what opens it and the next quote; NULL where there is none. */
+const char *find_quoted(const char *json, size_t json_length, const char *opening, size_t *length);
 
 /* A template compiled: literal bytes of any length, then at most one argument, and so on. STAMP is
  * the first bytes of a payload: the instant at which its push was due. SERIAL is a number that no
@@ -60,6 +68,8 @@ typedef struct {
     Piece pieces[WORDS_MAX + 1]; /* a literal after the last argument */
     int piece_count;
     bool is_unanswered; /* the protocol has no reply to it */
+    /* Where one request is for all jobs of a step: what goes before their pieces, and after. */
+    Buffer head, tail;
 } Command;
 
 /* What a step's replies must be, for the run to count: PUSH anything but null or an error; TAKE a
@@ -97,17 +107,24 @@ typedef struct {
     const char *name;
     /* Append to `command` the template's `words`; {payload} is `payload_bytes` long. */
     void (*compile)(Command *command, char *words[], int word_count, size_t payload_bytes);
+    /* Begin and complete the request of a command with a head, at `start` of `out`; NULL where no
+     * command has one. */
+    void (*open_batch)(Buffer *out, const Command *command, size_t jobs);
+    void (*close_batch)(Buffer *out, const Command *command, size_t start);
     /* Append what is only known when the command is sent. */
     void (*append_argument)(Buffer *out, const char *bytes, size_t length);
     /* Read one reply from [at, end); return where it ends, NULL while it is incomplete. */
     const char *(*read_reply)(Connection *connection, const char *at, const char *end,
                               Answer *answer);
-    /* Give out a reply that came before it was waited for; false when there is none. NULL where
-     * the server says nothing unasked. */
+    /* Give out a reply that came before it was waited for, or together with others; false when
+     * there is none. NULL where the server does neither. */
     bool (*recall)(Connection *connection, Answer *answer);
     /* Exchange what a new connection must before its first command, while it still blocks, by
      * connection_say and connection_hear; NULL where there is nothing to say. */
     void (*greet)(Connection *connection);
+    /* Have the kernel acknowledge what comes without its usual wait of 40 ms. For a server that
+     * sends its replies one by one and leaves Nagle's algorithm on, which waits for that. */
+    bool acknowledges_at_once;
 } Protocol;
 
 extern const Protocol resp_protocol;
@@ -115,6 +132,10 @@ extern const Protocol beanstalk_protocol;
 extern const Protocol nats_protocol;
 extern const Protocol faktory_protocol;
 extern const Protocol amqp_protocol;
+extern const Protocol rustqueue_protocol;
+extern const Protocol qrusty_http_protocol;
+extern const Protocol qrusty_websocket_protocol;
+extern const Protocol queued_protocol;
 
 struct Connection {
     int fd;

@@ -53,7 +53,7 @@ class RabbitMQ(Rival):
         """Return what the shell does."""
         return ["-c", f"epmd -port $ERL_EPMD_PORT & exec {_SCRIPT}"]
 
-    def environment(self, port: int, directory: str) -> dict[str, str]:
+    def environment(self, mode: Mode, port: int, directory: str) -> dict[str, str]:  # noqa: ARG002
         """Return what keeps it apart from any other broker of this machine."""
         return {
             "HOME": directory,
