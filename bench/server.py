@@ -130,7 +130,7 @@ class Server:
         executable = self.rival.executable()
         if executable is None:
             raise MeasurementFailed(f"{self.rival.name} is missing: {self.rival.install}")
-        self.port = _free_port()
+        self.port = free_port()
         data = self.directory / "data"
         data.mkdir(exist_ok=True)
         if text := self.rival.configuration(self.mode):
@@ -214,7 +214,8 @@ def program_output(*command: str) -> str:
     return " ".join((done.stdout + done.stderr).split())
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

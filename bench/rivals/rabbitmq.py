@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from generator import Workload
-from server import CONFIGURATION, Mode, Rival, program_output
+from server import CONFIGURATION, Mode, Rival, free_port, program_output
 from wire import ask_amqp
 
 _PACKAGE = "rabbitmq-server"
@@ -57,9 +57,9 @@ class RabbitMQ(Rival):
         """Return what keeps it apart from any other broker of this machine."""
         return {
             "HOME": directory,
-            "ERL_EPMD_PORT": str(port ^ 1),
+            "ERL_EPMD_PORT": str(free_port()),
             "RABBITMQ_CONFIG_FILE": f"{directory}/{CONFIGURATION}",
-            "RABBITMQ_DIST_PORT": str(port ^ 2),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{directory}/plugins",
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_MNESIA_BASE": directory,

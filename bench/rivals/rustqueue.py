@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from generator import Workload
-from server import CONFIGURATION, Mode, Rival, program_output
+from server import CONFIGURATION, Mode, Rival, free_port, program_output
 from wire import ask_line
 
 _STORAGE = {
@@ -37,7 +37,7 @@ class RustQueue(Rival):
 
     def environment(self, mode: Mode, port: int, directory: str) -> dict[str, str]:  # noqa: ARG002
         """Return the port for HTTP, which nobody uses here."""
-        return {"RUSTQUEUE_HTTP_PORT": str(port ^ 1)}
+        return {"RUSTQUEUE_HTTP_PORT": str(free_port())}
 
     def configuration(self, mode: Mode) -> str:
         """Return its storage, and how much it logs."""

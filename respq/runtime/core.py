@@ -31,7 +31,13 @@ from time import perf_counter
 
 from respq.broker.broker import Broker
 from respq.broker.command import Command
-from respq.config import GROUPED_COMMANDS_MAX, TURN_CLIENTS_MAX, TURN_MS_MAX, Settings
+from respq.config import (
+    GROUPED_COMMANDS_MAX,
+    LINGER_US,
+    TURN_CLIENTS_MAX,
+    TURN_MS_MAX,
+    Settings,
+)
 from respq.engine.timers import NEVER_MS
 from respq.resp.parser import Arrived
 from respq.resp.run import Run
@@ -90,6 +96,8 @@ class Core:
         self._turn_is_open = False
         self._turn_began_s = 0.0
         self._is_behind = False
+        self._lingers = False
+        self._lingers_until_s = 0.0
         self._throttled: list[Client] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_ms = NEVER_MS
@@ -276,9 +284,14 @@ class Core:
             self.deliver()
         if not self._in_flight:
             self._commit()
-        turn_s = perf_counter() - self._turn_began_s
+        ended_s = perf_counter()
+        turn_s = ended_s - self._turn_began_s
         if turn_s > STALL_S:
             self.stalls.add(turn_s)
+        self._lingers_until_s = ended_s + LINGER_US / 1_000_000
+        if not self._lingers:
+            self._lingers = True
+            self.loop.call_soon(self._linger)
         if self._is_behind or self._arrivals or self._groups:
             self._is_behind = False
             self.begin_turn()
@@ -286,6 +299,13 @@ class Core:
         deadline_ms = broker.next_deadline_ms()
         if deadline_ms < self._alarm_ms and not broker.loading:
             self._set_alarm(deadline_ms)
+
+    def _linger(self) -> None:
+        """Keep the loop from sleeping for a moment after a turn: it looks who asks meanwhile."""
+        if perf_counter() < self._lingers_until_s:
+            self.loop.call_soon(self._linger)
+        else:
+            self._lingers = False
 
     def deliver(self) -> None:
         """Hand the replies of finished waits to their clients, and end those who must go."""
