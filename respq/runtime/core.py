@@ -96,7 +96,8 @@ class Core:
         self._turn_is_open = False
         self._turn_began_s = 0.0
         self._is_behind = False
-        self._lingers = False
+        self.lingers = False
+        """Whether the loop is kept from sleeping."""
         self._lingers_until_s = 0.0
         self._throttled: list[Client] = []
         self._alarm: asyncio.TimerHandle | None = None
@@ -289,8 +290,8 @@ class Core:
         if turn_s > STALL_S:
             self.stalls.add(turn_s)
         self._lingers_until_s = ended_s + LINGER_US / 1_000_000
-        if not self._lingers:
-            self._lingers = True
+        if not self.lingers:
+            self.lingers = True
             self.loop.call_soon(self._linger)
         if self._is_behind or self._arrivals or self._groups:
             self._is_behind = False
@@ -305,7 +306,7 @@ class Core:
         if perf_counter() < self._lingers_until_s:
             self.loop.call_soon(self._linger)
         else:
-            self._lingers = False
+            self.lingers = False
 
     def deliver(self) -> None:
         """Hand the replies of finished waits to their clients, and end those who must go."""

@@ -319,6 +319,23 @@ def test_a_stateless_reply_keeps_its_place_behind_those_that_wait() -> None:
     scenario(test)
 
 
+@pytest.mark.parametrize(("linger_us", "lingers"), [(10**12, True), (0, False)])
+def test_the_loop_stays_awake_for_a_while_after_a_turn(
+    monkeypatch: pytest.MonkeyPatch, linger_us: int, lingers: bool
+) -> None:
+    monkeypatch.setattr(core, "LINGER_US", linger_us)
+
+    async def test(rig: Rig) -> None:
+        assert not rig.core.lingers
+
+        Remote(rig).send("PING")
+        await turns()
+
+        assert rig.core.lingers is lingers
+
+    scenario(test)
+
+
 def test_without_a_journal_replies_leave_at_the_end_of_the_turn() -> None:
     async def test(rig: Rig) -> None:
         rig.core.committer = None
