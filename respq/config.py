@@ -78,8 +78,8 @@ TURN_CLIENTS_MAX = 250
 """Clients that ask for the same, as many different things, or ends of waits: more end a turn while
 sockets are still read, or of ten thousand at once all would wait until the last was read."""
 LINGER_US = 60
-"""So long after a turn the loop looks for more again and again before it sleeps: a client that asks
-again when it has its reply is then served by a processor that is awake, with its caches warm."""
+"""So long after a turn of one client the loop looks for more again and again before it sleeps: a
+client that asks again when it has its reply finds a processor that is awake and caches that are warm."""
 TURN_REPLY_BYTES_MAX = 1 * MIB
 """Replies of one connection in one turn: beyond, it is not executed further until they are sent."""
 RUN_MAX = 128

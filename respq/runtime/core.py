@@ -273,6 +273,7 @@ class Core:
         """Execute what arrived, commit it, and see to it that the next turn comes in time."""
         if not self._turn_is_open:
             return  # It was ended before the loop came to it.
+        is_lone = self._is_lone()
         if self._arrivals or self._groups:
             try:
                 self._execute_arrivals()
@@ -289,10 +290,11 @@ class Core:
         turn_s = ended_s - self._turn_began_s
         if turn_s > STALL_S:
             self.stalls.add(turn_s)
-        self._lingers_until_s = ended_s + LINGER_US / 1_000_000
-        if not self.lingers:
-            self.lingers = True
-            self.loop.call_soon(self._linger)
+        if is_lone:
+            self._lingers_until_s = ended_s + LINGER_US / 1_000_000
+            if not self.lingers:
+                self.lingers = True
+                self.loop.call_soon(self._linger)
         if self._is_behind or self._arrivals or self._groups:
             self._is_behind = False
             self.begin_turn()
@@ -301,8 +303,19 @@ class Core:
         if deadline_ms < self._alarm_ms and not broker.loading:
             self._set_alarm(deadline_ms)
 
+    def _is_lone(self) -> bool:
+        """Tell whether a single client has asked in this turn."""
+        groups = self._groups
+        if not groups:
+            return len(self._arrivals) == 1
+        return (
+            len(groups) == 1
+            and not self._arrivals
+            and len(next(iter(groups.values())).clients) == 1
+        )
+
     def _linger(self) -> None:
-        """Keep the loop from sleeping for a moment after a turn: it looks who asks meanwhile."""
+        """Keep the loop from sleeping for a moment: it looks whether a lone client asks again."""
         if perf_counter() < self._lingers_until_s:
             self.loop.call_soon(self._linger)
         else:

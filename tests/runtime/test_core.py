@@ -320,7 +320,7 @@ def test_a_stateless_reply_keeps_its_place_behind_those_that_wait() -> None:
 
 
 @pytest.mark.parametrize(("linger_us", "lingers"), [(10**12, True), (0, False)])
-def test_the_loop_stays_awake_for_a_while_after_a_turn(
+def test_the_loop_stays_awake_for_a_while_after_a_turn_of_one_client(
     monkeypatch: pytest.MonkeyPatch, linger_us: int, lingers: bool
 ) -> None:
     monkeypatch.setattr(core, "LINGER_US", linger_us)
@@ -328,10 +328,27 @@ def test_the_loop_stays_awake_for_a_while_after_a_turn(
     async def test(rig: Rig) -> None:
         assert not rig.core.lingers
 
-        Remote(rig).send("PING")
+        Remote(rig).arrive("PING")
         await turns()
 
         assert rig.core.lingers is lingers
+
+    scenario(test)
+
+
+def test_the_loop_sleeps_after_a_turn_of_several_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "LINGER_US", 10**12)
+
+    async def test(rig: Rig) -> None:
+        for line in ("PING", "QLEN q"):
+            Remote(rig).arrive(line)
+        await turns()
+        assert not rig.core.lingers
+
+        for _ in range(2):
+            Remote(rig).arrive("QLEN q")
+        await turns()
+        assert not rig.core.lingers
 
     scenario(test)
 
