@@ -79,7 +79,7 @@ TURN_CLIENTS_MAX = 250
 sockets are still read, or of ten thousand at once all would wait until the last was read."""
 LINGER_US = 60
 """So long after a turn of one client the loop looks for more again and again before it sleeps: a
-client that asks again when it has its reply finds a processor that is awake and caches that are warm."""
+client that asks again when it has its reply finds a processor that is awake, and warm caches."""
 TURN_REPLY_BYTES_MAX = 1 * MIB
 """Replies of one connection in one turn: beyond, it is not executed further until they are sent."""
 RUN_MAX = 128

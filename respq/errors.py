@@ -70,6 +70,18 @@ class WrongState(RespqError):
     prefix = "STATE"
 
 
+class Paused(RespqError):
+    """The queue takes no jobs for a while: somebody paused it."""
+
+    prefix = "PAUSED"
+
+
+class MaxLen(RespqError):
+    """The queue holds as many jobs as it may."""
+
+    prefix = "MAXLEN"
+
+
 class TooBig(RespqError):
     """A payload, a name or a transaction is over its limit."""
 

@@ -34,6 +34,7 @@ from tests.property.commands import (
     SPECS,
     Create,
     Order,
+    Pause,
     Pop,
     Redrive,
     Rename,
@@ -47,6 +48,7 @@ from tests.property.expectations import (
     expect,
     expect_gone,
     expect_made,
+    expect_paused,
     expect_redriven,
     expect_renamed,
 )
@@ -175,6 +177,11 @@ class QueueServer(RuleBasedStateMachine):
                 expect_redriven(self.model, order, listed, count, self.now_ms)
             case ThrowAway():
                 expect_gone(self.model, order, harness.say(f"{order.command} {name}"))
+            case Pause():
+                line = f"QUEUE RESUME {name}{order.directions}"
+                if not order.resume:
+                    line = f"QUEUE PAUSE {name}{order.directions}{option('FOR', order.for_ms)}"
+                expect_paused(self.model, order, harness.say(line), self.now_ms)
             case Rename():
                 reply = harness.say(f"QUEUE RENAME {name} {order.new_name}")
                 expect_renamed(self.model, order, reply)
@@ -190,7 +197,7 @@ class QueueServer(RuleBasedStateMachine):
 
     def create(self, order: Create) -> None:
         options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
-        options += f" EXPIRED {'DROP' if order.drop else 'DEAD'}"
+        options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
         new = order.queue not in self.model.queues
         if new:
             options += f" ORDER {'MIN' if order.min_first else 'MAX'}"
@@ -324,7 +331,7 @@ class QueueServer(RuleBasedStateMachine):
     def the_totals_add_up(self) -> None:
         for queue in self.harness.engine.state.queues.values():
             totals = queue.totals
-            gone = totals.acked + totals.dropped + totals.purged
+            gone = totals.acked + totals.dropped + totals.purged + totals.deleted + totals.evicted
             assert totals.pushed + totals.returned == sum(queue.counts) + gone
 
     @invariant()

@@ -165,7 +165,7 @@ def _declared(
             arg = replace(arg, optional=True)
         if isinstance(arg, ArgGroup):
             options += [
-                Option(field, each, group=parameter.name, make=arg.make)
+                Option(field, each, each.read is bool, group=parameter.name, make=arg.make)
                 for field, each in arg.args.items()
             ]
             continue

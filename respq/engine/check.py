@@ -39,7 +39,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         assert queue.job(job.number) is job
         assert job.queue is queue
         assert job.number < state.next_number
-        assert job.order < state.next_number
+        assert state.first_order <= job.order < state.next_number
         assert job.fence < state.next_fence
         assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED))
         assert bool(job.receipt) == (job.phase == LEASED)
@@ -73,6 +73,10 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         assert state.schedules[schedule.number] is schedule
         if schedule.next_ms and not schedule.paused:
             timed.add((schedule.next_ms, schedule.number))
+    assert not (queue.idle_ms and queue.configured)
+    assert queue.configured or not (queue.paused_in_ms or queue.paused_out_ms)
+    if queue.pause_ends_ms:
+        timed.add((queue.pause_ends_ms, queue.number))
     if queue.idle_ms:
         timed.add((queue.idle_ms, queue.number))
     return timed

@@ -52,6 +52,15 @@ class EngineCore:
         self.state.next_number = number + 1
         return number
 
+    def next_order(self, *, front: bool = False) -> int:
+        """Draw a place behind all jobs, or before them: one below 0."""
+        return self.draw_front(1) if front else self.next_number()
+
+    def draw_front(self, count: int) -> int:
+        """Draw places before all jobs, and return the first of them; the others follow it."""
+        self.state.first_order -= count
+        return self.state.first_order
+
     def queue(self, db: int, name: bytes) -> Queue:
         """Return the queue of that name; raise `NoQueue` if there is none."""
         queue = self.state.names[db].get(name)

@@ -35,7 +35,7 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
             if isinstance(due, Job):
                 self._job_is_due(now_ms, due)
             elif isinstance(due, Queue):
-                self.look_at_idle(now_ms, due)
+                self.look_at_queue(now_ms, due)
             else:
                 self.fire(now_ms, due)
             self.end_transaction(start)
@@ -53,7 +53,7 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
     def deliverable(self, db: int, name: bytes) -> int:
         """Return how many jobs pops of this name would find."""
         queue = self.state.names[db].get(name)
-        return queue.ready.count if queue is not None else 0
+        return queue.ready.count if queue is not None and not queue.paused_out_ms else 0
 
     def check(self) -> None:
         """Assert that every index agrees with the jobs."""
@@ -67,4 +67,5 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
         elif self._ttl_is_over(now_ms, job):
             self.expire(now_ms, job)
         elif job.phase == DELAYED:
-            self.emit(JobDue(job.queue.number, job.number, self.next_number(), job.due_ms))
+            order = self.next_order(front=job.order < 0)
+            self.emit(JobDue(job.queue.number, job.number, order, job.due_ms))

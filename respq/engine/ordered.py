@@ -15,9 +15,11 @@ ghosts the deques are rebuilt.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterator
 from itertools import islice
+from operator import attrgetter
 
 from sortedcontainers import SortedDict
 
@@ -43,11 +45,17 @@ class ReadyOrder:
         self.count = 0
 
     def append(self, job: Job) -> None:
-        """Put a job behind its equals; its order must be larger than theirs."""
+        """Put a job behind its equals, or before them: its order is larger or smaller than theirs.
+
+        Orders below 0 are those of jobs that were put before others.
+        """
         bucket = self._buckets.get(job.priority)
         if bucket is None:
             bucket = self._new_bucket(job.priority)
-        bucket.append(job)
+        if job.order < 0 and bucket and bucket[0].order > job.order:
+            bucket.appendleft(job)
+        else:
+            bucket.append(job)
         self.count += 1
 
     def extend(self, priority: int | bytes, jobs: Collection[Job]) -> None:
@@ -88,8 +96,19 @@ class ReadyOrder:
             return [] if first is None else [first]
         return [head[0]] if count == 1 else list(islice(head, count))
 
+    def expendable(self) -> Job | None:
+        """Return the job that would be missed least: of the least urgent the first in line."""
+        while self.count:
+            priority, bucket = self._buckets.peekitem(-1 - self._end)  # type: ignore[attr-defined]
+            self._shed(bucket)
+            if bucket:
+                job: Job = bucket[0]
+                return job
+            del self._buckets[priority]
+        return None
+
     def remove(self, job: Job) -> None:
-        """Take a job out: O(1) for the first one, a ghost for any other."""
+        """Take a job out: at once if it stands first among its equals, else it leaves a ghost."""
         head = self._head
         if not head or head[0] is not job or self._ghosts:
             self._remove_slowly(job)
@@ -113,13 +132,15 @@ class ReadyOrder:
             self.remove(job)
 
     def _remove_slowly(self, job: Job) -> None:
-        """Take out a job that ghosts may stand before, or that stands further behind."""
-        head = self._clean_head()
+        """Take out a job that ghosts may stand before, or that is not the next one."""
+        bucket = self._buckets[job.priority]
+        self._shed(bucket)
         self.count -= 1
-        if head[0] is job:
-            head.popleft()
-            if not head and len(self._buckets) > 1:
-                self._drop_empty_head()
+        if bucket[0] is job:
+            bucket.popleft()
+            if not bucket and len(self._buckets) > 1:
+                del self._buckets[job.priority]
+                self._head = self._buckets.peekitem(self._end)[1]  # type: ignore[attr-defined]
             return
         self._ghosts[job.number] = self._ghosts.get(job.number, 0) + 1
         self._ghosts_count += 1
@@ -153,7 +174,7 @@ class ReadyOrder:
         """
         first = self.first()
         if first is None or (len(self._buckets) == 1 and not self._ghosts):
-            return None if first is None else first.since_ms
+            return None if first is None else self._oldest_since_ms(self._buckets[first.priority])
         least_urgent = (
             slice(None, PRIORITIES_SEEN_MAX) if self._end else slice(-PRIORITIES_SEEN_MAX, None)
         )
@@ -162,7 +183,7 @@ class ReadyOrder:
         if self._ghosts:
             for bucket in seen:
                 self._shed(bucket)
-        return min((bucket[0].since_ms for bucket in seen if bucket), default=None)
+        return min((self._oldest_since_ms(bucket) for bucket in seen if bucket), default=None)
 
     def _new_bucket(self, priority: int | bytes) -> deque[Job]:
         if not self._head:
@@ -205,6 +226,22 @@ class ReadyOrder:
                 del self._ghosts[number]
             else:
                 self._ghosts[number] = ghosts - 1
+
+    def _oldest_since_ms(self, bucket: deque[Job]) -> int:
+        """Return since when the longest waiting job of a bucket is READY; a job stands first.
+
+        Of jobs that were put before others the last one has waited for longest, and behind it
+        stands the one that has of the rest. Among many ghosts it may be another.
+        """
+        first = bucket[0]
+        if first.order >= 0:
+            return first.since_ms
+        behind = bisect_left(bucket, 0, key=attrgetter("order"))
+        seen = islice(bucket, max(0, behind - 1), behind + GHOSTS_MIN)
+        return min(
+            (job.since_ms for job in seen if job.number not in self._ghosts),
+            default=first.since_ms,
+        )
 
     def _rebuild(self) -> None:
         jobs = list(self)

@@ -13,7 +13,7 @@ The ``tag`` is the record's code on disk. It stands for one kind *and* one layou
 layout that changes gets a new tag, and the old class stays to be read (tests/golden).
 
     epoch      1       a new writer took over
-    queues     10-19   made, set, renamed, purged, dropped
+    queues     10-19   made, set, renamed, purged, dropped, paused
     jobs       20-39   pushed or restored (full state), then changes of one job
     schedules  40-49
     answers    50-59   what a repeated push is told
@@ -46,6 +46,10 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     ttl_ms: int | None = None
     drop_expired: bool = False
     """A job whose ttl is over is dropped; otherwise it is dead."""
+    maxlen: int | None = None
+    """At how many READY and DELAYED jobs a push finds it full; None for no limit."""
+    drop_oldest: bool = False
+    """A push makes room in a full queue; otherwise it is refused."""
 
 
 class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -77,6 +81,9 @@ class QueueMade(Record, tag=10):
     configured: bool
     settings: QueueSettings
     totals: list[int] = []
+    paused_in_ms: int = 0
+    paused_out_ms: int = 0
+    """As in `QueuePaused`."""
 
 
 class QueueSet(Record, tag=11):
@@ -109,10 +116,22 @@ class QueueDropped(Record, tag=14):
     queue: int
 
 
+class QueuePaused(Record, tag=15):
+    """Until when a queue takes no jobs, and gives none out; 0 if it does now.
+
+    `FOREVER_MS` is until somebody says otherwise.
+    """
+
+    queue: int
+    paused_in_ms: int
+    paused_out_ms: int
+
+
 class JobsPushed(Record, tag=20):
     """Jobs entered a queue: READY, or DELAYED until ``due_ms`` if that is not 0.
 
-    Their numbers count up from ``first``, one for each payload; a job's order is its number.
+    Their numbers count up from ``first``, one for each payload. A job's order is its number,
+    or counts up from ``order`` if that is not 0.
     """
 
     queue: int
@@ -122,6 +141,7 @@ class JobsPushed(Record, tag=20):
     pushed_ms: int
     due_ms: int
     options: JobOptions | None
+    order: int = 0
 
 
 class JobRestored(Record, tag=21):
@@ -293,6 +313,7 @@ AnyRecord = (
     | QueueRenamed
     | QueuePurged
     | QueueDropped
+    | QueuePaused
     | JobsPushed
     | JobRestored
     | JobsLeased

@@ -25,7 +25,7 @@ from sortedcontainers import SortedDict
 from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY, Job, Trouble
-from respq.engine.jobs.queue import CHUNK_BITS, Queue, Totals
+from respq.engine.jobs.queue import CHUNK_BITS, FOREVER_MS, Queue, Totals
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
     AnswerKept,
@@ -43,6 +43,7 @@ from respq.engine.records import (
     JobUndone,
     QueueDropped,
     QueueMade,
+    QueuePaused,
     QueuePurged,
     QueueRenamed,
     QueueSet,
@@ -64,6 +65,8 @@ class State:
         self.epoch = 0
         self.next_number = 1
         self.next_fence = 1
+        self.first_order = 0
+        """Of the jobs that stand before all others; falls, and is found again from the jobs."""
         self.queues: SortedDict[int, Queue] = SortedDict()
         """By number, in order of number: SCAN walks it."""
         self.schedules: dict[int, ScheduleSet] = {}
@@ -91,10 +94,12 @@ class State:
         for queue in self.queues.values():
             queue.dead.clear()
             for job in sorted(queue, key=attrgetter("order")):
+                self.first_order = min(self.first_order, job.order)
                 self._enter(job)
             for schedule in queue.schedules.values():
                 self._time_schedule(schedule)
             self._time_idle(queue)
+            self._time_pause(queue)
 
     # Indexes: where a job stands by its phase.
 
@@ -193,16 +198,41 @@ class State:
             settings=record.settings,
             totals=Totals(*record.totals),
         )
+        queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
         self.queues[queue.number] = queue
         self.names[queue.db][queue.name] = queue
         self._time_idle(queue)
+        self._time_pause(queue)
 
     def _queue_set(self, record: QueueSet) -> None:
         queue = self.queues[record.queue]
         queue.settings = record.settings
+        self._configure(queue)
+
+    def _configure(self, queue: Queue) -> None:
+        """Keep a queue, however idle it is: somebody has taken it in hand."""
         queue.configured = True
         if queue.idle_ms:
             self.look_again(queue, 0)
+
+    def _queue_paused(self, record: QueuePaused) -> None:
+        queue = self.queues[record.queue]
+        self._configure(queue)
+        if queue.pause_ends_ms:
+            self.timers.remove(queue.pause_ends_ms, queue.number)
+        gives_again = queue.paused_out_ms and not record.paused_out_ms
+        queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
+        self._time_pause(queue)
+        if gives_again and self.watched and (queue.db, queue.name) in self.watched:
+            self.news.append((queue.db, queue.name))
+
+    def _time_pause(self, queue: Queue) -> None:
+        """Have the timers look at a queue when the first of its pauses ends."""
+        pauses = (queue.paused_in_ms, queue.paused_out_ms)
+        ends_ms = min((each for each in pauses if 0 < each < FOREVER_MS), default=0)
+        queue.pause_ends_ms = ends_ms if self.live else 0
+        if queue.pause_ends_ms:
+            self.timers.add(ends_ms, queue.number, queue)
 
     def _queue_renamed(self, record: QueueRenamed) -> None:
         queue = self.queues[record.queue]
@@ -242,6 +272,8 @@ class State:
             self.graveyard.clear()
         if queue.idle_ms:
             self.timers.remove(queue.idle_ms, queue.number)
+        if queue.pause_ends_ms:
+            self.timers.remove(queue.pause_ends_ms, queue.number)
         # Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
         queue.jobs = {}
         queue.leases = Spread()
@@ -287,6 +319,7 @@ class State:
         phase = DELAYED if due_ms else READY
         pushed: dict[int, Job] = {}
         number = record.first
+        before = record.order - number if record.order else 0
         for payload in payloads:
             pushed[number] = Job(
                 queue,
@@ -295,7 +328,7 @@ class State:
                 priority,
                 pushed_ms,
                 pushed_ms,
-                number,
+                number + before,
                 phase,
                 due_ms,
                 options,
@@ -303,6 +336,10 @@ class State:
             number += 1
         queue.keep_all(pushed)
         if not self.live:
+            return
+        if before:
+            for job in reversed(pushed.values()):
+                self._enter(job)
             return
         if phase != READY or options is not None:
             for job in pushed.values():
@@ -442,6 +479,10 @@ class State:
                 totals.acked += 1
             elif record.cause == jobs.PURGED:
                 totals.purged += 1
+            elif record.cause == jobs.DELETED:
+                totals.deleted += 1
+            elif record.cause == jobs.EVICTED:
+                totals.evicted += 1
             else:
                 totals.dropped += 1
                 totals.expired += record.cause == jobs.HELD_EXPIRED
@@ -580,6 +621,7 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     QueueRenamed: State._queue_renamed,
     QueuePurged: State._queue_purged,
     QueueDropped: State._queue_dropped,
+    QueuePaused: State._queue_paused,
     JobsPushed: State._jobs_pushed,
     JobRestored: State._job_restored,
     JobReturned: State._job_returned,

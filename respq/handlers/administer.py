@@ -16,7 +16,12 @@ from respq.handlers.arguments import (
     Key,
     Keys,
     Lease,
+    MaxLength,
     Order,
+    Overflow,
+    PauseFor,
+    PauseIn,
+    PauseOut,
     Priorities,
     QueueAttempts,
     QueueBackoff,
@@ -41,9 +46,13 @@ def queue_create(
     backoff: QueueBackoff = None,
     ttl_ms: QueueTtl = None,
     expired: Expired = None,
+    maxlen: MaxLength = None,
+    overflow: Overflow = None,
 ) -> Reply:
     """Make a queue with settings."""
-    changes = _changes(order, priorities, lease_ms, attempts, backoff, ttl_ms, expired)
+    changes = _changes(
+        order, priorities, lease_ms, attempts, backoff, ttl_ms, expired, maxlen, overflow
+    )
     call.engine.create_queue(call.now_ms, call.db, queue, changes)
     return OK
 
@@ -60,9 +69,13 @@ def queue_set(
     backoff: QueueBackoff = None,
     ttl_ms: QueueTtl = None,
     expired: Expired = None,
+    maxlen: MaxLength = None,
+    overflow: Overflow = None,
 ) -> Reply:
     """Change settings of a queue; those that are not named stay."""
-    changes = _changes(order, priorities, lease_ms, attempts, backoff, ttl_ms, expired)
+    changes = _changes(
+        order, priorities, lease_ms, attempts, backoff, ttl_ms, expired, maxlen, overflow
+    )
     call.engine.set_queue(call.db, queue, changes)
     return OK
 
@@ -70,7 +83,7 @@ def queue_set(
 @TABLE.command("QUEUE GET", group="queue", since="0.1.0", flags=_READ | Flags.FAST)
 def queue_get(call: Call, queue: Key) -> Reply:
     """Show the settings of a queue."""
-    return dict(settings_facts(call.engine.queue(call.db, queue).settings))
+    return dict(settings_facts(call.engine.queue(call.db, queue)))
 
 
 @TABLE.command("QUEUE LIST", group="queue", since="0.1.0", flags=_READ)
@@ -106,6 +119,30 @@ def queue_drop(call: Call, queue: Key) -> Reply:
     return OK
 
 
+@TABLE.command("QUEUE PAUSE", group="queue", since="0.1.0", flags=_WRITE)
+def queue_pause(
+    call: Call,
+    queue: Key,
+    *,
+    puts: PauseIn = False,
+    pops: PauseOut = False,
+    for_ms: PauseFor = None,
+) -> Reply:
+    """Have a queue take no jobs, or give none out, or both."""
+    both = not (puts or pops)
+    call.engine.pause_queue(
+        call.now_ms, call.db, queue, puts=puts or both, pops=pops or both, for_ms=for_ms
+    )
+    return OK
+
+
+@TABLE.command("QUEUE RESUME", group="queue", since="0.1.0", flags=_WRITE)
+def queue_resume(call: Call, queue: Key, *, puts: PauseIn = False, pops: PauseOut = False) -> Reply:
+    """End the pauses of a queue."""
+    both = not (puts or pops)
+    return int(call.engine.resume_queue(call.db, queue, puts=puts or both, pops=pops or both))
+
+
 @TABLE.command("QSTATS", group="queue", since="0.1.0", flags=_READ)
 def qstats(call: Call, *queue: Keys) -> Reply:
     """Count jobs by phase and what has happened to them, for queues or for the server."""
@@ -124,6 +161,8 @@ def _changes(
     backoff: Backoff | None,
     ttl_ms: int | None,
     expired: bool | None,
+    maxlen: int | None,
+    overflow: bool | None,
 ) -> dict[str, Any]:
     """Return the fields of `QueueSettings` that were named."""
     changes: dict[str, Any] = {
@@ -134,8 +173,11 @@ def _changes(
         "backoff": backoff,
         "ttl_ms": ttl_ms,
         "drop_expired": expired,
+        "maxlen": maxlen,
+        "drop_oldest": overflow,
     }
     given = {name: value for name, value in changes.items() if value is not None}
-    if ttl_ms == 0:
-        given["ttl_ms"] = None
+    for name in ("ttl_ms", "maxlen"):
+        if changes[name] == 0:
+            given[name] = None
     return given

@@ -161,6 +161,7 @@ BACKOFF = Arg(
 LEASE = Arg(duration_between("LEASE", 1), kind="integer", values=("ms",), token=b"LEASE")
 TTL = Arg(duration_between("TTL", 1), kind="integer", values=("ms",), token=b"TTL")
 ID = Arg(bytes, values=("id",), token=b"ID")
+FRONT = Arg(bool, token=b"FRONT")
 IDMP = Arg(read_idmp, values=("producer", "n"), token=b"IDMP")
 
 _SHARED = {
@@ -172,8 +173,9 @@ _SHARED = {
     "lease_ms": LEASE,
     "ttl_ms": TTL,
 }
-PushOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "id": ID, "idmp": IDMP})]
-PushManyOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "idmp": IDMP})]
+_PUSHED = {"idmp": IDMP, "front": FRONT}
+PushOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "id": ID, **_PUSHED})]
+PushManyOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, **_PUSHED})]
 """Without ID: it names one job."""
 ScheduleOptions = Annotated[
     PushTerms | None,
@@ -198,6 +200,7 @@ Block = Annotated[
 Consumer = Annotated[bytes, Arg(read_name("consumer name"), values=("name",), token=b"CONSUMER")]
 NoAck = Annotated[bool, Arg(bool, token=b"NOACK")]
 WithMeta = Annotated[bool, Arg(bool, token=b"WITHMETA")]
+Front = Annotated[bool, FRONT]
 WithDue = Annotated[bool, Arg(bool, token=b"WITHDUE")]
 Strict = Annotated[bool, Arg(bool, token=b"STRICT")]
 Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"))]
@@ -221,6 +224,25 @@ Priorities = Annotated[
         values=("NUMERIC|TEXT",),
         token=b"PRIORITIES",
     ),
+]
+MaxLength = Annotated[
+    int | None,
+    Arg(integer_between("MAXLEN", 0, INTEGER_MAX), kind="integer", values=("n",), token=b"MAXLEN"),
+]
+"""0 for none."""
+Overflow = Annotated[
+    bool | None,
+    Arg(
+        one_of("OVERFLOW", {b"REJECT": False, b"DROPOLDEST": True}),
+        values=("REJECT|DROPOLDEST",),
+        token=b"OVERFLOW",
+    ),
+]
+PauseIn = Annotated[bool, Arg(bool, token=b"IN")]
+PauseOut = Annotated[bool, Arg(bool, token=b"OUT")]
+PauseFor = Annotated[
+    int | None,
+    Arg(duration_between("FOR", 1), kind="integer", values=("ms",), token=b"FOR"),
 ]
 Expired = Annotated[
     bool | None,

@@ -21,6 +21,7 @@ from respq.handlers.arguments import (
     Consumer,
     Count,
     ErrorText,
+    Front,
     ItemsCount,
     Key,
     Lease,
@@ -42,6 +43,7 @@ _GROW = Flags.WRITE | Flags.DENYOOM | Flags.FAST
 _TAKE = Flags.WRITE | Flags.BLOCKING | Flags.FAST
 _FINISH = Flags.WRITE | Flags.FAST | Flags.DRAIN
 _READ = Flags.READONLY | Flags.FAST | Flags.DRAIN
+_DELETE = Flags.WRITE | Flags.FAST
 
 
 @TABLE.command("QPUSH", group="queue", since="0.1.0", flags=_GROW)
@@ -161,13 +163,23 @@ def qnack(
     outcome: Outcome = FAIL,
     delay_ms: NackDelay = None,
     error: ErrorText = b"",
+    front: Front = False,
     withdue: WithDue = False,
 ) -> Reply:
     """Give deliveries back: to be tried again, or as dead letters."""
     if outcome == FATAL and delay_ms is not None:
         raise SyntaxFault("syntax error near 'DELAY': a dead letter waits for nothing")
+    if outcome == FATAL and front:
+        raise SyntaxFault("syntax error near 'FRONT': a dead letter stands in no line")
     due = call.engine.nack(
-        call.now_ms, call.db, queue, receipt, outcome=outcome, delay=delay_ms, error=error
+        call.now_ms,
+        call.db,
+        queue,
+        receipt,
+        outcome=outcome,
+        delay=delay_ms,
+        error=error,
+        front=front,
     )
     return list(due) if withdue else sum(each != DUE_STALE for each in due)
 
@@ -203,6 +215,12 @@ def qshow(call: Call, queue: Key, job: Bulk) -> Reply:
     if found is None:
         raise NoJob(f"queue '{shown(queue)}' has no job '{shown(job)}'")
     return dict(job_facts(found))
+
+
+@TABLE.command("QDEL", group="queue", since="0.1.0", flags=_DELETE)
+def qdel(call: Call, queue: Key, *job: Bulk) -> Reply:
+    """Throw jobs away, whatever their phase."""
+    return call.engine.delete(call.db, queue, job)
 
 
 def _pop(

@@ -59,6 +59,8 @@ _TOTALS_HELP: Final = {
     "dropped": "Jobs whose ttl was over, in queues that drop them",
     "purged": "Jobs removed by a purge",
     "returned": "Jobs that came back after a pop without a lease was undone",
+    "deleted": "Jobs thrown away by QDEL",
+    "evicted": "Jobs that made room for others, in queues that drop their oldest",
 }
 
 

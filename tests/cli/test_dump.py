@@ -47,7 +47,7 @@ def test_a_batch_is_a_line_and_each_of_its_records_another() -> None:
     assert lines(pushed(b"hello"), JobsAcked(queue=7, numbers=[5])) == [
         "batch 12  2026-11-22T10:06:00.123Z  epoch 3  next number 8  fence 9  order 7  records 2",
         f'  JobsPushed  queue 7  first 8  payloads ["hello"]  priority -5  pushed_ms {NOW_MS}  '
-        "due_ms 0  options -",
+        "due_ms 0  options -  order 0",
         "  JobsAcked  queue 7  numbers [5]",
     ]
 
@@ -93,7 +93,7 @@ def test_what_a_record_holds_is_shown_too() -> None:
 
     assert 'options (id "order-17"  attempts -  backoff (kind 2  base_ms 1000  max_ms' in push
     assert "configured yes  settings (text yes  min_first no  lease_ms -" in make
-    assert make.endswith("totals [1, 2]")
+    assert make.endswith("totals [1, 2]  paused_in_ms 0  paused_out_ms 0")
 
 
 def test_json_has_one_object_a_line() -> None:

@@ -31,7 +31,8 @@ def crowd(harness: Harness, queue: str = "q") -> dict[str, str]:
 def test_a_created_queue_has_its_settings(harness: Harness) -> None:
     line = (
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
-        "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop"
+        "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
+        "MAXLEN 9 OVERFLOW dropoldest"
     )
 
     harness.say(line)
@@ -45,6 +46,10 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"BACKOFF": b"LINEAR 2000 MAX 60000 JITTER 3",
         b"TTL": 3_600_000,
         b"EXPIRED": b"DROP",
+        b"MAXLEN": 9,
+        b"OVERFLOW": b"DROPOLDEST",
+        b"paused_in_ms": 0,
+        b"paused_out_ms": 0,
     }
 
 

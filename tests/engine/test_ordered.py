@@ -29,6 +29,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.ready: list[Job] = []
         self.away: list[Job] = []
         self.next_order = 1
+        self.first_order = 0
 
     def model(self) -> list[Job]:
         by_order = sorted(self.ready, key=lambda job: job.order)
@@ -46,6 +47,35 @@ class OrderMachine(RuleBasedStateMachine):
         self.next_order += 1
         self.ready.append(job)
         self.order.append(job)
+
+    @rule(priority=PRIORITIES, count=st.integers(1, 2))
+    def push_in_front(self, priority: int, count: int) -> None:
+        for _ in range(count):
+            job = make_job(self.next_order, priority)
+            self.next_order += 1
+            self.enter_in_front(job)
+
+    def enter_in_front(self, job: Job) -> None:
+        self.first_order -= 1
+        job.order = self.first_order
+        self.ready.append(job)
+        self.order.append(job)
+
+    @precondition(lambda self: any(job.phase == LEASED for job in self.away))
+    @rule(data=st.data())
+    def come_back_before_its_equals(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from([job for job in self.away if job.phase == LEASED]))
+        self.away.remove(job)
+        job.phase = READY
+        self.enter_in_front(job)
+
+    @precondition(lambda self: self.ready)
+    @rule()
+    def make_room(self) -> None:
+        least = self.model()[-1].priority
+        job = self.order.expendable()
+        assert job is next(each for each in self.model() if each.priority == least)
+        self.leave(job, DEAD)
 
     @precondition(lambda self: self.ready)
     @rule()

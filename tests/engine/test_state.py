@@ -15,6 +15,8 @@ from respq.engine.jobs.job import (
     BY_SILENT,
     BY_TTL,
     DEAD,
+    DELETED,
+    EVICTED,
     EXPIRED,
     HELD_EXPIRED,
     LEASED,
@@ -22,6 +24,7 @@ from respq.engine.jobs.job import (
     READY,
     TAKEN,
 )
+from respq.engine.jobs.queue import FOREVER_MS
 from respq.engine.records import (
     AnswerKept,
     AnyRecord,
@@ -40,6 +43,7 @@ from respq.engine.records import (
     JobUndone,
     QueueDropped,
     QueueMade,
+    QueuePaused,
     QueuePurged,
     QueueRenamed,
     QueueSet,
@@ -74,7 +78,10 @@ HISTORIES: dict[str, list[Record]] = {
     "queue purged": [MADE, PUSHED, DELAYED_PUSH, QueuePurged(1, -1, 9, 2)],
     "the dead purged": [MADE, PUSHED, DELAYED_PUSH, LEASED_NOW, DIED, QueuePurged(1, DEAD, 9, 1)],
     "queue dropped": [MADE, PUSHED, SCHEDULE, QueueDropped(1)],
+    "paused": [MADE, QueuePaused(1, T + 9, FOREVER_MS)],
+    "resumed": [MADE, QueuePaused(1, T + 9, FOREVER_MS), QueuePaused(1, 0, 0)],
     "ready push": [MADE, PUSHED],
+    "pushed in front": [MADE, PUSHED, JobsPushed(1, 4, [b"f", b"g"], 0, T, 0, None, -2)],
     "delayed push": [MADE, DELAYED_PUSH],
     "restored ready": [MADE, PUSHED, RESTORED],
     "leased": [MADE, PUSHED, LEASED_NOW],
@@ -94,6 +101,8 @@ HISTORIES: dict[str, list[Record]] = {
     "dropped": [MADE, DELAYED_PUSH, JobRemoved(1, 3, EXPIRED)],
     "dropped when held": [MADE, PUSHED, LEASED_NOW, JobRemoved(1, 2, HELD_EXPIRED)],
     "purged singly": [MADE, PUSHED, JobRemoved(1, 2, PURGED)],
+    "deleted": [MADE, PUSHED, JobRemoved(1, 2, DELETED)],
+    "evicted": [MADE, PUSHED, JobRemoved(1, 2, EVICTED)],
     "returned": [MADE, PUSHED, JobRemoved(1, 2, TAKEN), RETURNED],
     "schedule set": [MADE, SCHEDULE],
     "schedule fired": [MADE, SCHEDULE, ScheduleFired(1, 4, 1, T + 10, T + 20)],
@@ -105,6 +114,7 @@ HISTORIES: dict[str, list[Record]] = {
 def counters(state: State) -> State:
     """Set the counters as a batch header would."""
     state.next_number, state.next_fence = 100, 100
+    state.first_order = -100
     return state
 
 

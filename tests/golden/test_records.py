@@ -29,6 +29,7 @@ from respq.engine.records import (
     JobUndone,
     QueueDropped,
     QueueMade,
+    QueuePaused,
     QueuePurged,
     QueueRenamed,
     QueueSet,
@@ -54,6 +55,8 @@ SETTINGS = QueueSettings(
     backoff=BACKOFF,
     ttl_ms=3_600_000,
     drop_expired=True,
+    maxlen=1_000,
+    drop_oldest=True,
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,
@@ -82,12 +85,14 @@ EXPECTED: dict[str, Record] = {
     "12-queue-renamed": QueueRenamed(2, b"post"),
     "13-queue-purged": QueuePurged(2, phase=-1, below=1 << 40, count=12),
     "14-queue-dropped": QueueDropped(2),
+    "15-queue-paused": QueuePaused(2, NOW_MS + 60_000, 1 << 62),
     "20-jobs-pushed": JobsPushed(2, 41, [b"payload"], 0, NOW_MS, 0, None),
     "20-jobs-pushed-with-all": JobsPushed(
         2, 41, [b"\x00\xff payload", b""], b"high", NOW_MS, NOW_MS + 1_000, OPTIONS
     ),
     "20-jobs-pushed-least-priority": JobsPushed(2, 41, [b""], -(1 << 63), NOW_MS, 0, None),
     "20-jobs-pushed-largest-priority": JobsPushed(2, 41, [b""], (1 << 64) - 1, NOW_MS, 0, None),
+    "20-jobs-pushed-in-front": JobsPushed(2, 41, [b"a", b"b"], 0, NOW_MS, 0, None, -7),
     "21-job-restored": JobRestored(**FULL_JOB, phase=3, reason=1),
     "22-jobs-leased": JobsLeased(2, [41, 40], NOW_MS + 30_000, 9, 1, NOW_MS, b"worker-1"),
     "23-job-touched": JobTouched(2, 41, NOW_MS + 60_000),

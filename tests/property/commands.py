@@ -28,6 +28,7 @@ class Push:
     lease: int | None = None
     id: str | None = None
     idmp: int | None = None
+    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class Nack:
     picks: list[int]
     outcome: str
     delay: int | None
+    front: bool
+
+    @property
+    def goes_front(self) -> bool:
+        """Whether FRONT is said: a dead letter stands in no line."""
+        return self.front and self.outcome != "FATAL"
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,20 @@ class Touch:
     lease: int
 
 
-Spec = Push | Pop | PopOfMany | Ack | Nack | Touch
+@dataclass(frozen=True)
+class Delete:
+    queue: str
+    picks: list[int]
+
+
+Spec = Push | Pop | PopOfMany | Ack | Nack | Touch | Delete
 
 PLAIN_PUSH = st.builds(Push, NAMES, st.just(1), st.integers(-1, 2))
 POP = st.builds(Pop, NAMES, st.integers(1, 3), LEASES, st.booleans())
 ACK = st.builds(Ack, PICKS)
-NACK = st.builds(Nack, PICKS, st.sampled_from(["FAIL", "SILENT", "FATAL"]), st.none() | SHORT_MS)
+NACK = st.builds(
+    Nack, PICKS, st.sampled_from(["FAIL", "SILENT", "FATAL"]), st.none() | SHORT_MS, st.booleans()
+)
 PUSH = st.builds(
     Push,
     NAMES,
@@ -79,6 +94,7 @@ PUSH = st.builds(
     LEASES,
     st.none() | st.sampled_from(["x", "y"]),
     st.none() | st.integers(1, 2),
+    st.booleans(),
 )
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
@@ -88,6 +104,7 @@ SPECS: st.SearchStrategy[Spec] = st.one_of(
     ACK,
     NACK,
     st.builds(Touch, PICKS, SHORT_MS),
+    st.builds(Delete, NAMES, PICKS),
 )
 RUNS: st.SearchStrategy[tuple[Spec, int]] = st.tuples(
     st.one_of(
@@ -109,6 +126,7 @@ class Create:
     attempts: int
     ttl: int | None
     drop: bool
+    maxlen: int
 
 
 @dataclass(frozen=True)
@@ -139,7 +157,17 @@ class Schedule:
     runs: int
 
 
-Order = Create | Redrive | ThrowAway | Rename | Schedule
+@dataclass(frozen=True)
+class Pause:
+    """QUEUE PAUSE, or QUEUE RESUME."""
+
+    queue: str
+    directions: str
+    for_ms: int | None
+    resume: bool
+
+
+Order = Create | Redrive | ThrowAway | Rename | Schedule | Pause
 
 ORDERS: st.SearchStrategy[Order] = st.one_of(
     st.builds(
@@ -151,11 +179,20 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.integers(0, 3),
         st.none() | st.sampled_from([20, 50_000]),
         st.booleans(),
+        st.sampled_from([0, 0, 2]),
     ),
     st.builds(Redrive, NAMES, st.integers(1, 3)),
     st.builds(Redrive, NAMES, st.integers(1, 3)),
     st.builds(ThrowAway, NAMES, st.sampled_from(["QUEUE PURGE", "QUEUE DROP", "QDLQ PURGE"])),
     st.builds(Rename, NAMES, st.sampled_from(["a", "b", "c"])),
+    st.builds(
+        Pause,
+        NAMES,
+        st.sampled_from(["", " IN", " OUT", " IN OUT"]),
+        st.sampled_from([3, 50, 30_000]),
+        st.just(False),
+    ),
+    st.builds(Pause, NAMES, st.sampled_from(["", " IN", " OUT"]), st.none(), st.booleans()),
     st.builds(
         Schedule,
         NAMES,
@@ -176,6 +213,7 @@ class Said:
     line: str
     queue: str = ""
     receipts: list[bytes] = field(default_factory=list)
+    ids: list[bytes] = field(default_factory=list)
 
 
 def say(spec: Spec, model: Model) -> Said:
@@ -190,6 +228,9 @@ def say(spec: Spec, model: Model) -> Said:
         case PopOfMany():
             names = " ".join(spec.queues)
             return Said(spec, f"QMPOP {len(spec.queues)} {names}{option('LEASE', spec.lease)}")
+        case Delete():
+            ids = _ids(model, spec)
+            return Said(spec, f"QDEL {spec.queue} {b' '.join(ids).decode()}", spec.queue, ids=ids)
     known = model.receipts[-RECENT_RECEIPTS:] or [("a", b"77:none")]
     chosen = [known[-1 - pick % len(known)] for pick in spec.picks]
     queue, receipts = chosen[0][0], [receipt for _, receipt in chosen]
@@ -199,10 +240,18 @@ def say(spec: Spec, model: Model) -> Said:
             line = f"QACK {words}"
         case Nack():
             line = f"QNACK {words} {spec.outcome} WITHDUE"
-            line += option("DELAY", spec.delay) if spec.outcome != "FATAL" else ""
+            if spec.outcome != "FATAL":
+                line += option("DELAY", spec.delay) + " FRONT" * spec.goes_front
         case Touch():
             line = f"QTOUCH {words} LEASE {spec.lease}"
     return Said(spec, line, queue, receipts)
+
+
+def _ids(model: Model, spec: Delete) -> list[bytes]:
+    """Return ids of jobs that the queue has by now, or one that it never had."""
+    queue = model.queues.get(spec.queue)
+    known = list(queue.jobs) if queue is not None else []
+    return [known[pick % len(known)] for pick in spec.picks] if known else [b"none"]
 
 
 def _push_line(spec: Push, model: Model) -> str:
@@ -215,6 +264,7 @@ def _push_line(spec: Push, model: Model) -> str:
         text = queue is not None and queue.text
         line += f" PRIORITY {TEXT_PRIORITIES[spec.priority] if text else spec.priority}"
     line += f" IDMP me {spec.idmp}" if spec.idmp else ""
+    line += " FRONT" * spec.front
     for word in ("delay", "ttl", "attempts", "lease"):
         line += option(word, getattr(spec, word))
     return line

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from hiredis import ReplyError
+
 from respq.errors import RespqError
-from respq.resp.replies import NULL_ARRAY
+from respq.resp.replies import NULL_ARRAY, OK
 from tests.property.commands import (
     TEXT_PRIORITIES,
     Ack,
     Create,
+    Delete,
     Nack,
+    Pause,
     Pop,
     PopOfMany,
     Push,
@@ -20,7 +24,7 @@ from tests.property.commands import (
     ThrowAway,
     Touch,
 )
-from tests.property.model import WINDOW_MS, Model, ModelJob, ModelQueue
+from tests.property.model import FOREVER_MS, WINDOW_MS, Model, ModelJob, ModelQueue
 
 
 def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
@@ -39,8 +43,15 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
                 assert job is not None
                 model.finish(job)
         case Nack():
-            for receipt, due_ms in zip(said.receipts, reply, strict=True):
+            answers = list(zip(said.receipts, reply, strict=True))
+            # What is put in front of the others is in order if the last goes there first.
+            for receipt, due_ms in answers[::-1] if spec.goes_front else answers:
                 _expect_nack(model, spec, model.held(receipt, said.queue, now_ms), due_ms, now_ms)
+        case Delete():
+            there = [each for each in dict.fromkeys(said.ids) if model.has(spec.queue, each)]
+            assert reply == len(there)
+            for each in there:
+                del model.queues[spec.queue].jobs[each]
         case Touch():
             for receipt, end_ms in zip(said.receipts, reply, strict=True):
                 job = model.held(receipt, said.queue, now_ms)
@@ -62,14 +73,21 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
         if answers:
             assert ids == (answers[0] if spec.count > 1 else answers[0][:1])
             return
+    if known is not None and known.paused_in_ms:
+        assert _is_error(reply, "PAUSED")
+        return
     ttl_ms = spec.ttl if spec.ttl is not None else known.ttl_ms if known else None
     if ttl_ms is not None and spec.delay is not None and spec.delay >= ttl_ms:
         assert isinstance(reply, RespqError)
         return
+    if known is not None and 0 < known.maxlen < known.waiting + spec.count:
+        assert _is_error(reply, "MAXLEN")
+        return
     queue = model.queue(spec.queue, now_ms)
     queue.active_ms = now_ms
     assert len(set(ids)) == spec.count
-    for each in ids:
+    ranks = [model.next_rank(front=spec.front) for _ in ids]
+    for each, rank in zip(ids, sorted(ranks), strict=True):
         assert each == job_id or each.startswith(b"%d-" % now_ms)
         assert each == job_id or each not in model.finished
         queue.jobs[each] = ModelJob(
@@ -77,7 +95,7 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
             queue,
             _priority(spec, queue),
             "delayed" if spec.delay else "ready",
-            model.next_rank(),
+            rank,
             now_ms + spec.delay if spec.delay else 0,
             None if ttl_ms is None else now_ms + ttl_ms,
             spec.attempts,
@@ -85,6 +103,13 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
         )
     for key in keys:
         queue.answers[key] = (ids, now_ms + WINDOW_MS)
+
+
+def _is_error(reply: Any, prefix: str) -> bool:
+    """Tell whether a reply, perhaps one that a client has read, is an error of that kind."""
+    if isinstance(reply, RespqError):
+        return reply.prefix == prefix
+    return isinstance(reply, ReplyError) and str(reply).startswith(f"{prefix} ")
 
 
 def _priority(spec: Push, queue: ModelQueue) -> int | bytes:
@@ -134,7 +159,7 @@ def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, no
             assert due_ms == 0
         else:
             assert 900 <= due_ms - now_ms <= 3_600_000
-        model.release(job, due_ms)
+        model.release(job, due_ms, front=spec.goes_front)
 
 
 def expect_made(model: Model, order: Create, now_ms: int) -> None:
@@ -147,6 +172,7 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.lease_ms = order.lease or queue.lease_ms
     queue.attempts_max, queue.ttl_ms = order.attempts, order.ttl
     queue.drop_expired = order.drop
+    queue.maxlen = order.maxlen
 
 
 def expect_redriven(
@@ -181,6 +207,24 @@ def expect_gone(model: Model, order: ThrowAway, reply: Any) -> None:
         assert reply == len(dead)
         for job in dead:
             del queue.jobs[job.id]
+
+
+def expect_paused(model: Model, order: Pause, reply: Any, now_ms: int) -> None:
+    """Let the model pause a queue, or end its pauses."""
+    queue = model.queues.get(order.queue)
+    if queue is None:
+        assert _is_error(reply, "NOQUEUE")
+        return
+    both = not order.directions
+    until_ms = 0 if order.resume else FOREVER_MS if order.for_ms is None else now_ms + order.for_ms
+    before = queue.paused_in_ms, queue.paused_out_ms
+    if both or "IN" in order.directions:
+        queue.paused_in_ms = until_ms
+    if both or "OUT" in order.directions:
+        queue.paused_out_ms = until_ms
+    changed = before != (queue.paused_in_ms, queue.paused_out_ms)
+    queue.configured |= changed
+    assert reply == (int(changed) if order.resume else OK)
 
 
 def expect_renamed(model: Model, order: Rename, reply: Any) -> None:

@@ -13,6 +13,7 @@ ATTEMPTS = 3
 WINDOW_MS = 600_000
 RESTART_LEASE_MS = 30_000
 IDLE_MS = 86_400_000
+FOREVER_MS = 1 << 62
 
 
 @dataclass(eq=False)
@@ -59,10 +60,20 @@ class ModelQueue:
     attempts_max: int = ATTEMPTS
     ttl_ms: int | None = None
     drop_expired: bool = False
+    maxlen: int = 0
+    """0 for none."""
     configured: bool = False
+    paused_in_ms: int = 0
+    """Until when; 0 for not at all."""
+    paused_out_ms: int = 0
     active_ms: int = 0
     jobs: dict[bytes, ModelJob] = field(default_factory=dict)
     answers: dict[object, tuple[list[bytes], int]] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs count for its limit."""
+        return len(self.in_phase("ready")) + len(self.in_phase("delayed"))
 
     def in_phase(self, phase: str) -> list[ModelJob]:
         return [job for job in self.jobs.values() if job.phase == phase]
@@ -81,6 +92,8 @@ class Model:
         """All that were ever given out, with the name of their queue."""
         self.fence = 0
         self.rank = 0
+        self.first_rank = 0
+        """Of those that stand before all others; below 0."""
 
     def queue(self, name: str, now_ms: int) -> ModelQueue:
         """Return the queue of that name; make it if it is not there."""
@@ -88,13 +101,21 @@ class Model:
             self.queues[name] = ModelQueue(active_ms=now_ms)
         return self.queues[name]
 
-    def next_rank(self) -> int:
+    def next_rank(self, *, front: bool = False) -> int:
+        if front:
+            self.first_rank -= 1
+            return self.first_rank
         self.rank += 1
         return self.rank
 
+    def has(self, name: str, job_id: bytes) -> bool:
+        """Tell whether a queue has a job, in any phase."""
+        return name in self.queues and job_id in self.queues[name].jobs
+
     def claimable(self, name: str, now_ms: int) -> list[ModelJob]:
         """Return the jobs of a queue that a pop might be given."""
-        ready = self.queues[name].in_phase("ready") if name in self.queues else []
+        queue = self.queues.get(name)
+        ready = queue.in_phase("ready") if queue is not None and not queue.paused_out_ms else []
         return [job for job in ready if not job.is_over(now_ms)]
 
     def held(self, receipt: bytes, name: str, now_ms: int) -> ModelJob | None:
@@ -106,6 +127,7 @@ class Model:
     def take_first(self, job_id: bytes, name: str, now_ms: int) -> ModelJob:
         """Check that a popped job was one that had to be next, and return it."""
         queue = self.queues[name]
+        assert not queue.paused_out_ms
         for each in queue.in_phase("ready"):
             if each.is_over(now_ms):
                 self.expire(each)
@@ -143,10 +165,10 @@ class Model:
         del job.queue.jobs[job.id]
         self.finished.add(job.id)
 
-    def release(self, job: ModelJob, due_ms: int) -> None:
+    def release(self, job: ModelJob, due_ms: int, *, front: bool = False) -> None:
         job.phase = "delayed" if due_ms else "ready"
         job.due_ms = due_ms
-        job.rank = self.next_rank()
+        job.rank = self.next_rank(front=front)
         job.receipt = b""
 
     def die(self, job: ModelJob) -> None:
@@ -176,13 +198,18 @@ class Model:
 
     def pass_to(self, now_ms: int) -> None:
         """Let everything happen that is due by now; what happens together has one rank."""
-        rank = self.next_rank()
+        rank, first_rank = self.next_rank(), self.next_rank(front=True)
         for queue in self.queues.values():
+            if queue.paused_in_ms <= now_ms:
+                queue.paused_in_ms = 0
+            if queue.paused_out_ms <= now_ms:
+                queue.paused_out_ms = 0
             for job in list(queue.jobs.values()):
                 if job.timer_ms is not None and job.timer_ms <= now_ms:
+                    front = job.phase == "delayed" and job.rank < 0 and not job.is_over(now_ms)
                     self._fall_due(job, now_ms)
-                    job.rank = rank
-        self.rank = rank
+                    job.rank = first_rank if front else rank
+        self.rank, self.first_rank = rank, first_rank
 
     def _fall_due(self, job: ModelJob, now_ms: int) -> None:
         was_leased = job.phase == "leased"

@@ -1,15 +1,24 @@
-"""Queues as objects: made, set, renamed, emptied, dropped."""
+"""Queues as objects: made, set, renamed, emptied, dropped; and jobs that are thrown away."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from respq.config import IDLE_QUEUE_MS
 from respq.engine.core import DEFAULT_SETTINGS, EngineCore, check_name, shown
-from respq.engine.jobs.queue import Queue
-from respq.engine.records import QueueDropped, QueuePurged, QueueRenamed, QueueSet
+from respq.engine.jobs.job import DELETED
+from respq.engine.jobs.queue import FOREVER_MS, Queue
+from respq.engine.records import (
+    JobRemoved,
+    QueueDropped,
+    QueuePaused,
+    QueuePurged,
+    QueueRenamed,
+    QueueSet,
+)
 from respq.errors import Exists, Immutable, WrongState
 
 ANY_PHASE = -1
@@ -70,6 +79,22 @@ class Administering(EngineCore):
             self.emit(QueuePurged(queue.number, ANY_PHASE, self.state.next_number, count))
         return count
 
+    def delete(self, db: int, name: bytes, ids: Sequence[bytes]) -> int:
+        """Throw jobs away, whatever their phase; return how many there were.
+
+        Of a leased job the receipt is stale from then on.
+        """
+        queue = self.state.names[db].get(name)
+        if queue is None:
+            return 0
+        count = 0
+        for job_id in ids:
+            job = queue.find(job_id)
+            if job is not None:
+                self.emit(JobRemoved(queue.number, job.number, DELETED))
+                count += 1
+        return count
+
     def drop_queue(self, db: int, name: bytes) -> bool:
         """Remove a queue with its jobs and schedules; return whether there was one."""
         queue = self.state.names[db].get(name)
@@ -78,7 +103,50 @@ class Administering(EngineCore):
         self.emit(QueueDropped(queue.number))
         return True
 
-    def look_at_idle(self, now_ms: int, queue: Queue) -> None:
+    def pause_queue(
+        self,
+        now_ms: int,
+        db: int,
+        name: bytes,
+        *,
+        puts: bool,
+        pops: bool,
+        for_ms: int | None = None,
+    ) -> None:
+        """Have a queue refuse pushes, or give out nothing, or both; without an end, or for a while.
+
+        A direction that is not named stays as it is. Raises `NoQueue`.
+        """
+        queue = self.queue(db, name)
+        until_ms = FOREVER_MS if for_ms is None else now_ms + for_ms
+        self._pause(
+            queue,
+            until_ms if puts else queue.paused_in_ms,
+            until_ms if pops else queue.paused_out_ms,
+        )
+
+    def resume_queue(self, db: int, name: bytes, *, puts: bool, pops: bool) -> bool:
+        """End pauses; return whether there was one. Raises `NoQueue`."""
+        queue = self.queue(db, name)
+        return self._pause(
+            queue, 0 if puts else queue.paused_in_ms, 0 if pops else queue.paused_out_ms
+        )
+
+    def _pause(self, queue: Queue, in_ms: int, out_ms: int) -> bool:
+        if (in_ms, out_ms) == (queue.paused_in_ms, queue.paused_out_ms):
+            return False
+        self.emit(QueuePaused(queue.number, in_ms, out_ms))
+        return True
+
+    def look_at_queue(self, now_ms: int, queue: Queue) -> None:
+        """End the pauses of a queue that are over; drop one that was idle for too long."""
+        if queue.pause_ends_ms:
+            pauses = (queue.paused_in_ms, queue.paused_out_ms)
+            self._pause(queue, *(0 if until_ms <= now_ms else until_ms for until_ms in pauses))
+        else:
+            self._look_at_idle(now_ms, queue)
+
+    def _look_at_idle(self, now_ms: int, queue: Queue) -> None:
         """Drop a queue that nobody configured and nobody has used for a day."""
         if len(queue) or queue.schedules:
             self.state.look_again(queue, now_ms + IDLE_QUEUE_MS)

@@ -47,6 +47,8 @@ class Delivering(EngineCore):
     ) -> list[Job]:
         """Lease up to ``count`` of the most urgent jobs, most urgent first."""
         queue = self.state.names[db].get(name)
+        if queue is not None and queue.paused_out_ms:
+            return []
         leased: list[Job] = []
         while queue is not None and len(leased) < count:
             at_head = queue.ready.head(count - len(leased))
@@ -91,6 +93,8 @@ class Delivering(EngineCore):
     def take(self, now_ms: int, db: int, name: bytes, *, count: int = 1) -> list[Job]:
         """Take up to ``count`` of the most urgent jobs for good, without a lease."""
         queue = self.state.names[db].get(name)
+        if queue is not None and queue.paused_out_ms:
+            return []
         taken: list[Job] = []
         while queue is not None and len(taken) < count:
             job = queue.ready.first()
@@ -137,12 +141,14 @@ class Delivering(EngineCore):
         outcome: bytes = FAIL,
         delay: int | None = None,
         error: bytes = b"",
+        front: bool = False,
     ) -> list[int]:
         """Give deliveries back; return for each when it is due again.
 
         FAIL counts an attempt and backs off, SILENT counts nothing, FATAL makes the job a
         dead letter. ``delay`` is milliseconds instead of the backoff; of ``error`` the first
-        `ERROR_BYTES_MAX` bytes stay with the job.
+        `ERROR_BYTES_MAX` bytes stay with the job. With ``front`` they stand before the jobs
+        of their priority, in their order, as soon as they are due.
 
         Returns:
             Unix milliseconds; 0 for READY at once, `DUE_DEAD`, `DUE_STALE`.
@@ -157,12 +163,14 @@ class Delivering(EngineCore):
                 f"{len(receipts)} times an error of {len(error)} bytes is over the limit of a "
                 f"transaction, {TRANSACTION_BYTES_MAX} bytes: nack fewer at once"
             )
-        return [
+        held = self.held(now_ms, db, name, receipts)
+        due = [
             DUE_STALE
             if job is None or not job.receipt  # The same receipt may be given twice.
-            else self._nack_one(now_ms, job, outcome, delay, error)
-            for job in self.held(now_ms, db, name, receipts)
+            else self._nack_one(now_ms, job, outcome, delay, error, front)
+            for job in (reversed(held) if front else held)
         ]
+        return due[::-1] if front else due
 
     def touch(
         self,
@@ -269,14 +277,14 @@ class Delivering(EngineCore):
                     self.emit(JobTouched(queue.number, job.number, now_ms + lease_ms))
 
     def _nack_one(
-        self, now_ms: int, job: Job, outcome: bytes, delay: int | None, error: bytes
+        self, now_ms: int, job: Job, outcome: bytes, delay: int | None, error: bytes, front: bool
     ) -> int:
         trouble = job.trouble or jobs.Trouble()
         if outcome == SILENT:
             due_ms = now_ms + delay if delay else 0
             if self._ttl_is_over(max(now_ms, due_ms), job):
                 return self._nack_expired(now_ms, job, trouble.failures, error)
-            self._release(now_ms, job, jobs.BY_SILENT, due_ms, error=error)
+            self._release(now_ms, job, jobs.BY_SILENT, due_ms, error=error, front=front)
             return due_ms
         failures = trouble.failures + 1
         attempts = failures + trouble.crashes
@@ -292,7 +300,9 @@ class Delivering(EngineCore):
         due_ms = now_ms + delay if delay else 0
         if self._ttl_is_over(max(now_ms, due_ms), job):
             return self._nack_expired(now_ms, job, failures, error)
-        self._release(now_ms, job, jobs.BY_NACK, due_ms, failures=failures, error=error)
+        self._release(
+            now_ms, job, jobs.BY_NACK, due_ms, failures=failures, error=error, front=front
+        )
         return due_ms
 
     def _nack_expired(self, now_ms: int, job: Job, failures: int, error: bytes) -> int:
@@ -313,6 +323,7 @@ class Delivering(EngineCore):
         failures: int | None = None,
         crashes: int | None = None,
         error: bytes = b"",
+        front: bool = False,
     ) -> None:
         trouble = job.trouble or jobs.Trouble()
         self.emit(
@@ -320,7 +331,7 @@ class Delivering(EngineCore):
                 job.queue.number,
                 job.number,
                 cause,
-                self.next_number(),
+                self.next_order(front=front),
                 due_ms,
                 now_ms,
                 trouble.failures if failures is None else failures,

@@ -6,10 +6,10 @@ from operator import attrgetter
 
 from respq.engine.jobs.delivery import ATTEMPTS, LEASE_MS, attempts_max
 from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Trouble
-from respq.engine.jobs.queue import TOTALS, Queue
+from respq.engine.jobs.queue import FOREVER_MS, TOTALS, Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
-from respq.engine.records import JobOptions, QueueSettings, ScheduleSet
+from respq.engine.records import JobOptions, ScheduleSet
 from respq.engine.state import State
 
 Fact = int | bytes | None
@@ -108,8 +108,12 @@ def backoff_text(backoff: Backoff | None) -> bytes:
     return b"%b %d MAX %d JITTER %d" % (kind, backoff.base_ms, backoff.max_ms, backoff.jitter_pct)
 
 
-def settings_facts(settings: QueueSettings) -> Facts:
-    """Return the settings of a queue by their QUEUE SET words, defaults filled in."""
+def settings_facts(queue: Queue) -> Facts:
+    """Return the settings of a queue by their QUEUE SET words, defaults filled in, and its pauses.
+
+    A pause is the instant of its end in unix ms, -1 if it has none, and 0 if there is none.
+    """
+    settings = queue.settings
     return {
         b"ORDER": b"MIN" if settings.min_first else b"MAX",
         b"PRIORITIES": b"TEXT" if settings.text else b"NUMERIC",
@@ -118,7 +122,15 @@ def settings_facts(settings: QueueSettings) -> Facts:
         b"BACKOFF": backoff_text(settings.backoff),
         b"TTL": settings.ttl_ms or 0,
         b"EXPIRED": b"DROP" if settings.drop_expired else b"DEAD",
+        b"MAXLEN": settings.maxlen or 0,
+        b"OVERFLOW": b"DROPOLDEST" if settings.drop_oldest else b"REJECT",
+        b"paused_in_ms": _pause_end(queue.paused_in_ms),
+        b"paused_out_ms": _pause_end(queue.paused_out_ms),
     }
+
+
+def _pause_end(until_ms: int) -> int:
+    return -1 if until_ms == FOREVER_MS else until_ms
 
 
 def schedule_facts(queue: Queue, schedule: ScheduleSet) -> Facts:

@@ -31,6 +31,8 @@ HELD_EXPIRED: Final = 2
 NACKED_EXPIRED: Final = 3
 """As EXPIRED, found when its holder gave it back."""
 PURGED: Final = 4
+DELETED: Final = 5
+EVICTED: Final = 6
 """Causes of `JobRemoved`; the codes stand in the journal."""
 
 NOT_DEAD: Final = 0

@@ -11,11 +11,11 @@ import msgspec
 
 from respq.config import ANSWER_WINDOW_MS
 from respq.engine.core import EngineCore, check_name, shown
-from respq.engine.jobs.job import job_id
-from respq.engine.jobs.queue import Queue
+from respq.engine.jobs.job import EVICTED, job_id
+from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.jobs.retry import Backoff
-from respq.engine.records import AnswerKept, JobOptions, JobsPushed
-from respq.errors import BadPriority, SyntaxFault
+from respq.engine.records import AnswerKept, JobOptions, JobRemoved, JobsPushed
+from respq.errors import BadPriority, MaxLen, Paused, SyntaxFault
 
 PRIORITY_MIN = -(1 << 63)
 PRIORITY_MAX = (1 << 64) - 1
@@ -35,6 +35,8 @@ class PushTerms(msgspec.Struct, frozen=True):
     id: bytes | None = None
     idmp: tuple[bytes, int] | None = None
     """A producer and its own number for this push."""
+    front: bool = False
+    """Before the jobs of its priority, instead of behind them."""
 
 
 class Producing(EngineCore):
@@ -46,12 +48,18 @@ class Producing(EngineCore):
         Raises:
             TooBig: for a name over its limit.
             SyntaxFault: for an empty one.
+            Paused: if the queue takes no jobs for now.
+            MaxLen: if it is full.
         """
         queue = self.state.names[db].get(name)
         if queue is None:
             check_name("queue name", name)
             queue = self.make_queue(now_ms, db, name)
+        elif queue.paused_in_ms:
+            raise _paused(now_ms, queue)
         settings = queue.settings
+        if settings.maxlen is not None:
+            self._make_room(queue, len(payloads))
         ttl_ms = settings.ttl_ms
         options = None if ttl_ms is None else JobOptions(expires_ms=now_ms + ttl_ms)
         priority = b"" if settings.text else 0
@@ -65,12 +73,15 @@ class Producing(EngineCore):
         priority: int | bytes,
         due_ms: int,
         options: JobOptions | None,
+        order: int = 0,
     ) -> range:
         """Put jobs into a queue, and return their numbers."""
         state = self.state
         first = state.next_number
         state.next_number = end = first + len(payloads)
-        self.emit(JobsPushed(queue.number, first, payloads, priority, now_ms, due_ms, options))
+        self.emit(
+            JobsPushed(queue.number, first, payloads, priority, now_ms, due_ms, options, order)
+        )
         return range(first, end)
 
     def push_many(
@@ -83,7 +94,9 @@ class Producing(EngineCore):
         Raises:
             TooBig: for a name over its limit.
             SyntaxFault: for an id that looks like one of the server's own.
+            Paused: if the queue takes no jobs for now.
             BadPriority: for a priority that the queue cannot order.
+            MaxLen: if it is full.
         """
         check_name("queue name", name)
         queue = self.state.names[db].get(name)
@@ -91,6 +104,8 @@ class Producing(EngineCore):
         answer = self._answer(now_ms, queue, keys, terms.id)
         if answer is not None:
             return answer
+        if queue is not None and queue.paused_in_ms:
+            raise _paused(now_ms, queue)
         priority = read_priority(terms.priority, text=queue is not None and queue.settings.text)
         due_ms = terms.at_ms or (now_ms + terms.delay_ms if terms.delay_ms else 0)
         if due_ms <= now_ms:
@@ -106,12 +121,33 @@ class Producing(EngineCore):
 
         if queue is None:
             queue = self.make_queue(now_ms, db, name)
+        elif queue.settings.maxlen is not None:
+            self._make_room(queue, len(payloads))
         options = _options(terms, expires_ms)
-        numbers = self._put(now_ms, queue, payloads, priority, due_ms, options)
+        order = self.draw_front(len(payloads)) if terms.front else 0
+        numbers = self._put(now_ms, queue, payloads, priority, due_ms, options, order)
         ids = [terms.id] if terms.id else [job_id(now_ms, number) for number in numbers]
         for key in keys:
             self.emit(AnswerKept(queue.number, key, ids, now_ms + ANSWER_WINDOW_MS))
         return ids
+
+    def _make_room(self, queue: Queue, count: int) -> None:
+        """Let ``count`` jobs find room in a queue with a limit, or raise `MaxLen`."""
+        limit = queue.settings.maxlen
+        assert limit is not None
+        held = queue.ready.count + queue.delayed_count
+        excess = held + count - limit
+        if excess <= 0:
+            return
+        if not queue.settings.drop_oldest or excess > queue.ready.count:
+            raise MaxLen(
+                f"queue '{shown(queue.name)}' holds {held} jobs, {count} more would be over its "
+                f"MAXLEN of {limit}"
+            )
+        for _ in range(excess):
+            job = queue.ready.expendable()
+            assert job is not None
+            self.emit(JobRemoved(queue.number, job.number, EVICTED))
 
     def _answer(
         self, now_ms: int, queue: Queue | None, keys: list[bytes], job_id: bytes | None
@@ -126,6 +162,12 @@ class Producing(EngineCore):
             if answer is not None and answer.until_ms > now_ms:
                 return answer.ids
         return None
+
+
+def _paused(now_ms: int, queue: Queue) -> Paused:
+    name, until_ms = shown(queue.name), queue.paused_in_ms
+    end = "" if until_ms == FOREVER_MS else f" for another {until_ms - now_ms} ms"
+    return Paused(f"queue '{name}' takes no jobs{end}: QUEUE RESUME ends that")
 
 
 def read_priority(given: bytes | None, *, text: bool) -> int | bytes:

@@ -24,6 +24,8 @@ from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet
 from respq.engine.spread import Spread
 
 CHUNK_BITS = 16
+FOREVER_MS = 1 << 62
+"""Until when a queue is paused without an end."""
 TOTALS = (
     "pushed",
     "popped",
@@ -37,6 +39,8 @@ TOTALS = (
     "dropped",
     "purged",
     "returned",
+    "deleted",
+    "evicted",
 )
 
 
@@ -61,6 +65,10 @@ class Totals:
     purged: int = 0
     returned: int = 0
     """Jobs taken without a lease that never reached their worker: counted as acked, yet back."""
+    deleted: int = 0
+    """Jobs that somebody threw away one by one."""
+    evicted: int = 0
+    """Jobs that made room for others, in a queue that drops its oldest."""
 
     def as_list(self) -> list[int]:
         """Return the counts in the order of `TOTALS`, as the journal keeps them."""
@@ -84,6 +92,9 @@ class Queue:
         "made_ms",
         "name",
         "number",
+        "pause_ends_ms",
+        "paused_in_ms",
+        "paused_out_ms",
         "ready",
         "schedules",
         "settings",
@@ -110,6 +121,12 @@ class Queue:
         self.settings = settings
         self.totals = totals
         self.jobs: dict[int, dict[int, Job]] = {}
+        self.paused_in_ms = 0
+        """Until when it takes no jobs; 0 if it does."""
+        self.paused_out_ms = 0
+        """Until when it gives none out; 0 if it does."""
+        self.pause_ends_ms = 0
+        """When the timers look at that; derived."""
         self.delayed_count = 0
         self.ready = ReadyOrder(min_first=settings.min_first)
         self.leases: Spread[bytes, Job] = Spread()
