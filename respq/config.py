@@ -32,6 +32,10 @@ PATTERN_BYTES_MAX = 4 * KIB
 """Of a glob: names are shorter, and a pattern is compiled before it is asked."""
 COUNT_MAX = 10_000
 """Jobs of one pop, payloads of one push: bounds the time of one command."""
+TAGS_MAX = 64
+"""Of one job."""
+META_BYTES_MAX = 16 * KIB
+"""Of one job's META."""
 ERROR_BYTES_MAX = 4 * KIB
 """Of an ERROR text: longer ones are cut, because a nack must not fail for its traceback."""
 ARGUMENTS_MAX = 1_048_576

@@ -80,6 +80,8 @@ class Arg:
     only words enough for those that must be given; a default of None says the same."""
     many: bool = False
     """Of an option: all words that are left are its values."""
+    repeats_max: int = 0
+    """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none."""
     counts: bool = False
     matches: Callable[[bytes], bool] | None = None
 
@@ -283,9 +285,19 @@ class Command:
         while place < len(request):
             token = request[place].upper()
             option = self._tokens.get(token)
-            if option is None or option.parameter in named or option.arg.excludes in excluded:
+            if option is None or option.arg.excludes in excluded:
                 raise SyntaxFault(near(request[place]))
             arg = option.arg
+            if arg.repeats_max:
+                value, place = _read_option(arg, request, place)
+                given = named[option.parameter] = (*named.get(option.parameter, ()), value)
+                if len(given) > arg.repeats_max:
+                    raise SyntaxFault(
+                        f"{token.decode()} is given more than {arg.repeats_max} times"
+                    )
+                continue
+            if option.parameter in named:
+                raise SyntaxFault(near(request[place]))
             if arg.excludes:
                 excluded.add(arg.excludes)
             if arg.words or option.is_flag:
@@ -367,4 +379,6 @@ def _shown(arg: Arg, is_flag: bool) -> str:
         return token
     parts = "".join(f" [{_shown(part, False)}]" for part in arg.parts)
     values = " ".join(arg.values)
-    return f"{token} {values}{parts}" + (f" [{values} ...]" if arg.many else "")
+    more = f" [{values} ...]" if arg.many else ""
+    more += f" [{token} {values} ...]" if arg.repeats_max else ""
+    return f"{token} {values}{parts}{more}"

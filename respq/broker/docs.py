@@ -90,6 +90,8 @@ def _option(option: Option, flags: list[bytes]) -> Doc:
 
 def _with_token(arg: Arg, flags: list[bytes]) -> Doc:
     """Return an option that has values behind its token, and perhaps options of its own."""
+    if arg.repeats_max:
+        flags = [*flags, b"multiple", b"multiple_token"]
     if len(arg.values) == 1 and not arg.parts and not arg.many:
         return _value(arg.values[0], arg, token=arg.token, flags=flags)
     multiple = [b"multiple"] if arg.many else []

@@ -52,6 +52,18 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """A push makes room in a full queue; otherwise it is refused."""
 
 
+class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a producer says about a job to people and tools; the queue does not look at it."""
+
+    name: bytes = b""
+    """The kind of work."""
+    tags: tuple[bytes, ...] = ()
+    meta: bytes = b""
+    """JSON."""
+    trace: bytes = b""
+    """A traceparent of W3C Trace Context."""
+
+
 class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a push gave beyond payload, priority and delay; ``None`` leaves it to the queue."""
 
@@ -61,6 +73,7 @@ class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     lease_ms: int | None = None
     expires_ms: int | None = None
     """Instant at which the ttl is over."""
+    labels: Labels | None = None
 
 
 class EpochStarted(Record, tag=1):

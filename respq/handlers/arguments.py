@@ -11,14 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
+import msgspec
+
 from respq.broker.command import Arg, ArgGroup
-from respq.config import COUNT_MAX, DURATION_MS_MAX
+from respq.config import COUNT_MAX, DURATION_MS_MAX, META_BYTES_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.job import is_receipt
 from respq.engine.jobs.push import PushTerms
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
-from respq.errors import BadCron, RespqError, SyntaxFault
+from respq.errors import BadCron, RespqError, SyntaxFault, TooBig
 
 INTEGER_MAX = (1 << 63) - 1
 ATTEMPTS_MAX = 1_000_000
@@ -26,6 +28,10 @@ NOT_AN_INTEGER = "value is not an integer or out of range"
 """Redis' text."""
 
 _DURATION = re.compile(rb"(\d{1,18})(ms|s|m|h|d)?", re.IGNORECASE)
+_TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+"""https://www.w3.org/TR/trace-context/: lower case, and no part that is all zeros."""
 _UNITS_MS = {b"": 1, b"ms": 1, b"s": 1_000, b"m": 60_000, b"h": 3_600_000, b"d": 86_400_000}
 _KINDS = {b"FIXED": FIXED, b"LINEAR": LINEAR, b"EXPONENTIAL": EXPONENTIAL}
 
@@ -119,6 +125,26 @@ def read_name(what: str) -> Callable[[bytes], bytes]:
     return read
 
 
+def read_meta(raw: bytes) -> bytes:
+    """Return JSON as it was given; it is only looked at to see whether it is."""
+    if len(raw) > META_BYTES_MAX:
+        raise TooBig(f"META is {len(raw)} bytes long, the limit is {META_BYTES_MAX}")
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SyntaxFault(f"META is not JSON: {error}") from None
+    return raw
+
+
+def read_trace(raw: bytes) -> bytes:
+    """Return a traceparent of W3C Trace Context."""
+    if _TRACEPARENT.fullmatch(raw) is None:
+        raise SyntaxFault(
+            f"TRACE is a traceparent, 00-<32 hex digits>-<16>-<2>, not '{shown(raw)}'"
+        )
+    return raw
+
+
 def read_filled(what: str) -> Callable[[bytes], bytes]:
     """Return a reader of parts of a schedule: empty is what a part that is not given is."""
 
@@ -163,6 +189,10 @@ TTL = Arg(duration_between("TTL", 1), kind="integer", values=("ms",), token=b"TT
 ID = Arg(bytes, values=("id",), token=b"ID")
 FRONT = Arg(bool, token=b"FRONT")
 IDMP = Arg(read_idmp, values=("producer", "n"), token=b"IDMP")
+NAME = Arg(read_name("NAME"), values=("type",), token=b"NAME")
+TAG = Arg(read_name("TAG"), values=("tag",), token=b"TAG", repeats_max=TAGS_MAX)
+META = Arg(read_meta, values=("json",), token=b"META")
+TRACE = Arg(read_trace, values=("traceparent",), token=b"TRACE")
 
 _SHARED = {
     "priority": PRIORITY,
@@ -172,6 +202,10 @@ _SHARED = {
     "backoff": BACKOFF,
     "lease_ms": LEASE,
     "ttl_ms": TTL,
+    "name": NAME,
+    "tags": TAG,
+    "meta": META,
+    "trace": TRACE,
 }
 _PUSHED = {"idmp": IDMP, "front": FRONT}
 PushOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "id": ID, **_PUSHED})]

@@ -37,6 +37,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(values, get_args(annotation)))
     if getattr(annotation, "__origin__", None) is list:
         return st.lists(values(get_args(annotation)[0]), max_size=4)
+    if getattr(annotation, "__origin__", None) is tuple:
+        return st.lists(values(get_args(annotation)[0]), max_size=4).map(tuple)
     assert issubclass(annotation, msgspec.Struct)
     return structs(annotation)
 

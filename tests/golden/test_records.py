@@ -27,6 +27,7 @@ from respq.engine.records import (
     JobsPushed,
     JobTouched,
     JobUndone,
+    Labels,
     QueueDropped,
     QueueMade,
     QueuePaused,
@@ -44,8 +45,19 @@ FILES = Path(__file__).parent / "records"
 NOW_MS = 1_795_000_000_000
 
 BACKOFF = Backoff(kind=LINEAR, base_ms=250, max_ms=60_000, jitter_pct=5)
+LABELS = Labels(
+    name=b"mail",
+    tags=(b"eu", b"\xff"),
+    meta=b'{"a": 1}',
+    trace=b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01",
+)
 OPTIONS = JobOptions(
-    id=b"order-7", attempts=5, backoff=BACKOFF, lease_ms=90_000, expires_ms=NOW_MS + 86_400_000
+    id=b"order-7",
+    attempts=5,
+    backoff=BACKOFF,
+    lease_ms=90_000,
+    expires_ms=NOW_MS + 86_400_000,
+    labels=LABELS,
 )
 SETTINGS = QueueSettings(
     text=True,

@@ -9,10 +9,10 @@ from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, 
 from respq.engine.jobs.queue import FOREVER_MS, TOTALS, Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
-from respq.engine.records import JobOptions, ScheduleSet
+from respq.engine.records import JobOptions, Labels, ScheduleSet
 from respq.engine.state import State
 
-Fact = int | bytes | None
+Fact = int | bytes | None | list[bytes]
 Facts = dict[bytes, Fact]
 
 
@@ -43,6 +43,7 @@ def job_facts(job: Job) -> Facts:
         b"error": trouble.error,
         b"reason": REASON_NAMES[trouble.reason] if job.phase == DEAD else b"",
         b"payload": job.payload,
+        **_label_facts(options),
     }
 
 
@@ -55,7 +56,21 @@ def delivery_facts(job: Job) -> Facts:
         b"attempts_max": attempts_max(job),
         b"lease_until_ms": job.due_ms if job.phase == LEASED else 0,
         b"error": job.trouble.error if job.trouble is not None else b"",
+        **_label_facts(job.options),
     }
+
+
+def _label_facts(options: JobOptions | None) -> Facts:
+    labels = (options.labels if options is not None else None) or _NO_LABELS
+    return {
+        b"name": labels.name,
+        b"tags": list(labels.tags),
+        b"meta": labels.meta,
+        b"trace": labels.trace,
+    }
+
+
+_NO_LABELS = Labels()
 
 
 def queue_facts(queue: Queue, now_ms: int) -> Facts:

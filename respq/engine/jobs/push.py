@@ -14,7 +14,7 @@ from respq.engine.core import EngineCore, check_name, shown
 from respq.engine.jobs.job import EVICTED, job_id
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.jobs.retry import Backoff
-from respq.engine.records import AnswerKept, JobOptions, JobRemoved, JobsPushed
+from respq.engine.records import AnswerKept, JobOptions, JobRemoved, JobsPushed, Labels
 from respq.errors import BadPriority, MaxLen, Paused, SyntaxFault
 
 PRIORITY_MIN = -(1 << 63)
@@ -37,6 +37,16 @@ class PushTerms(msgspec.Struct, frozen=True):
     """A producer and its own number for this push."""
     front: bool = False
     """Before the jobs of its priority, instead of behind them."""
+    name: bytes = b""
+    tags: tuple[bytes, ...] = ()
+    meta: bytes = b""
+    trace: bytes = b""
+
+    @property
+    def labels(self) -> Labels | None:
+        """What the job carries about itself; None for nothing."""
+        labels = Labels(self.name, self.tags, self.meta, self.trace)
+        return None if labels == _NO_LABELS else labels
 
 
 class Producing(EngineCore):
@@ -214,8 +224,11 @@ def _answer_keys(terms: PushTerms) -> list[bytes]:
 
 def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
     """Return what the job must remember of its push, None for nothing."""
-    options = JobOptions(terms.id, terms.attempts, terms.backoff, terms.lease_ms, expires_ms)
+    options = JobOptions(
+        terms.id, terms.attempts, terms.backoff, terms.lease_ms, expires_ms, terms.labels
+    )
     return None if options == _NO_OPTIONS else options
 
 
 _NO_OPTIONS = JobOptions()
+_NO_LABELS = Labels()

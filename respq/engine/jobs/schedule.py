@@ -99,7 +99,9 @@ class Scheduling(Producing):
 
         if queue is None:
             queue = self.make_queue(now_ms, db, queue_name)
-        options = JobOptions(None, terms.attempts, terms.backoff, terms.lease_ms, None)
+        options = JobOptions(
+            None, terms.attempts, terms.backoff, terms.lease_ms, None, terms.labels
+        )
         self.emit(
             ScheduleSet(
                 old.number if old is not None else self.next_number(),
