@@ -57,6 +57,7 @@ LIMITS = {
         size(config.TRANSACTION_BYTES_MAX),
     ],
     "text of `ERROR`": [size(config.ERROR_BYTES_MAX)],
+    "tags": [number(config.TAGS_MAX), size(config.META_BYTES_MAX)],
     "repeated pushes": [
         number(config.ANSWERS_MAX),
         f"{config.ANSWER_WINDOW_MS // 60_000} minutes",
