@@ -198,6 +198,7 @@ class QueueServer(RuleBasedStateMachine):
     def create(self, order: Create) -> None:
         options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
         options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
+        options += f" CONCURRENCY {order.concurrency} KEEPDEAD {order.keepdead}"
         new = order.queue not in self.model.queues
         if new:
             options += f" ORDER {'MIN' if order.min_first else 'MAX'}"
@@ -331,7 +332,8 @@ class QueueServer(RuleBasedStateMachine):
     def the_totals_add_up(self) -> None:
         for queue in self.harness.engine.state.queues.values():
             totals = queue.totals
-            gone = totals.acked + totals.dropped + totals.purged + totals.deleted + totals.evicted
+            gone = totals.acked + totals.dropped + totals.purged + totals.deleted
+            gone += totals.evicted + totals.forgotten
             assert totals.pushed + totals.returned == sum(queue.counts) + gone
 
     @invariant()

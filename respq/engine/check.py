@@ -41,7 +41,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         assert job.number < state.next_number
         assert state.first_order <= job.order < state.next_number
         assert job.fence < state.next_fence
-        assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED))
+        assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED)) or job.phase == DEAD
         assert bool(job.receipt) == (job.phase == LEASED)
         assert (job.trouble is not None and job.trouble.reason > 0) == (job.phase == DEAD)
         counts[job.phase] += 1
@@ -54,6 +54,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     assert all(job.phase == READY for job in ready)
     if ready:
         assert queue.ready.first() is ready[0]
+    assert 0 <= queue.deliverable <= len(ready)
     sign = 1 if queue.settings.min_first else -1
     for earlier, later in pairwise(ready):
         if earlier.priority == later.priority:

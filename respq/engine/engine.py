@@ -11,10 +11,10 @@ from respq.engine.check import check
 from respq.engine.jobs.administer import Administering
 from respq.engine.jobs.dead import DeadLetters
 from respq.engine.jobs.delivery import Delivering
-from respq.engine.jobs.job import DELAYED, LEASED, Job
+from respq.engine.jobs.job import DEAD, DELAYED, FORGOTTEN, LEASED, Job
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
-from respq.engine.records import JobDue
+from respq.engine.records import JobDue, JobRemoved
 
 
 class Engine(Scheduling, Delivering, DeadLetters, Administering):
@@ -53,7 +53,7 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
     def deliverable(self, db: int, name: bytes) -> int:
         """Return how many jobs pops of this name would find."""
         queue = self.state.names[db].get(name)
-        return queue.ready.count if queue is not None and not queue.paused_out_ms else 0
+        return queue.deliverable if queue is not None else 0
 
     def check(self) -> None:
         """Assert that every index agrees with the jobs."""
@@ -64,6 +64,8 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
             return  # Purged; its timer goes when the graveyard is freed, a slice each turn.
         if job.phase == LEASED:
             self.end_lease(now_ms, job)
+        elif job.phase == DEAD:
+            self.emit(JobRemoved(job.queue.number, job.number, FORGOTTEN))
         elif self._ttl_is_over(now_ms, job):
             self.expire(now_ms, job)
         elif job.phase == DELAYED:

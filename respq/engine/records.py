@@ -50,6 +50,10 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """At how many READY and DELAYED jobs a push finds it full; None for no limit."""
     drop_oldest: bool = False
     """A push makes room in a full queue; otherwise it is refused."""
+    concurrency: int | None = None
+    """How many jobs may be LEASED at once; None for no limit."""
+    keepdead_ms: int | None = None
+    """How long a dead letter is kept; None for ever."""
 
 
 class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -232,7 +236,10 @@ class JobDue(Record, tag=26):
 
 
 class JobDied(Record, tag=27):
-    """A job is a dead letter, with the reason and what its last holder said."""
+    """A job is a dead letter, with the reason and what its last holder said.
+
+    It is kept until ``due_ms``, for ever if that is 0.
+    """
 
     queue: int
     number: int
@@ -243,6 +250,7 @@ class JobDied(Record, tag=27):
     failures: int
     crashes: int
     error: bytes
+    due_ms: int = 0
 
 
 class JobUndone(Record, tag=28):

@@ -109,7 +109,6 @@ class State:
         phase = job.phase
         if phase == DEAD:
             queue.dead[job.number] = job
-            return
         if not self.live:
             return
         if phase == READY:
@@ -119,11 +118,16 @@ class State:
         elif phase == LEASED:
             job.receipt = receipt = b"%d:%b" % (job.fence, job.id)
             queue.leases[receipt] = job
-        else:
+        elif phase == DELAYED:
             queue.delayed_count += 1
         timer_ms = job.timer_ms
         if timer_ms:
             self.timers.add(timer_ms, job.number, job)
+
+    def _tell_waiters(self, queue: Queue) -> None:
+        """Have the broker look again for those who wait for jobs of a queue."""
+        if self.watched and (queue.db, queue.name) in self.watched:
+            self.news.append((queue.db, queue.name))
 
     def _leave(self, job: Job) -> None:
         """Take a job out of the indexes of its phase."""
@@ -131,7 +135,6 @@ class State:
         phase = job.phase
         if phase == DEAD:
             del queue.dead[job.number]
-            return
         if not self.live:
             return
         if phase == READY:
@@ -139,7 +142,9 @@ class State:
         elif phase == LEASED:
             del queue.leases[job.receipt]
             job.receipt = b""
-        else:
+            if queue.settings.concurrency is not None:
+                self._tell_waiters(queue)
+        elif phase == DELAYED:
             queue.delayed_count -= 1
         timer_ms = job.timer_ms
         if timer_ms:
@@ -208,6 +213,7 @@ class State:
         queue = self.queues[record.queue]
         queue.settings = record.settings
         self._configure(queue)
+        self._tell_waiters(queue)
 
     def _configure(self, queue: Queue) -> None:
         """Keep a queue, however idle it is: somebody has taken it in hand."""
@@ -223,8 +229,8 @@ class State:
         gives_again = queue.paused_out_ms and not record.paused_out_ms
         queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
         self._time_pause(queue)
-        if gives_again and self.watched and (queue.db, queue.name) in self.watched:
-            self.news.append((queue.db, queue.name))
+        if gives_again:
+            self._tell_waiters(queue)
 
     def _time_pause(self, queue: Queue) -> None:
         """Have the timers look at a queue when the first of its pauses ends."""
@@ -239,8 +245,7 @@ class State:
         del self.names[queue.db][queue.name]
         queue.name = record.name
         self.names[queue.db][queue.name] = queue
-        if self.watched and (queue.db, queue.name) in self.watched:
-            self.news.append((queue.db, queue.name))
+        self._tell_waiters(queue)
 
     def _queue_purged(self, record: QueuePurged) -> None:
         queue = self.queues[record.queue]
@@ -386,8 +391,7 @@ class State:
         queue.ready.restore(job)
         if job.timer_ms:
             self.timers.add(job.timer_ms, job.number, job)
-        if self.watched and (queue.db, queue.name) in self.watched:
-            self.news.append((queue.db, queue.name))
+        self._tell_waiters(queue)
 
     def _jobs_leased(self, record: JobsLeased) -> None:
         queue = self.queues.get(record.queue)
@@ -460,7 +464,10 @@ class State:
 
     def _leave_leases(self, acked: list[Job]) -> None:
         """Take LEASED jobs of one queue, which nobody will look for again, out of the indexes."""
-        acked[0].queue.leases.remove_all([job.receipt for job in acked])
+        queue = acked[0].queue
+        queue.leases.remove_all([job.receipt for job in acked])
+        if queue.settings.concurrency is not None:
+            self._tell_waiters(queue)
         until_ms = acked[0].due_ms
         timed: list[int] = []
         for job in acked:
@@ -483,6 +490,8 @@ class State:
                 totals.deleted += 1
             elif record.cause == jobs.EVICTED:
                 totals.evicted += 1
+            elif record.cause == jobs.FORGOTTEN:
+                totals.forgotten += 1
             else:
                 totals.dropped += 1
                 totals.expired += record.cause == jobs.HELD_EXPIRED
@@ -541,7 +550,7 @@ class State:
         job = self._present(queue, record.number)
         if job is None:
             return
-        self._move(job, DEAD, record.order, 0, record.died_ms)
+        self._move(job, DEAD, record.order, record.due_ms, record.died_ms)
         job.trouble = Trouble(record.failures, record.crashes, record.error, record.reason)
 
     def _job_undone(self, record: JobUndone) -> None:

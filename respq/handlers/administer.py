@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from respq.broker.call import Call
 from respq.broker.command import Flags
 from respq.broker.table import CommandTable
 from respq.engine.core import shown
 from respq.engine.jobs.inspect import queue_facts, server_facts, settings_facts
-from respq.engine.jobs.retry import Backoff
 from respq.errors import NoQueue
-from respq.handlers.arguments import (
-    Expired,
-    Key,
-    Keys,
-    Lease,
-    MaxLength,
-    Order,
-    Overflow,
-    PauseFor,
-    PauseIn,
-    PauseOut,
-    Priorities,
-    QueueAttempts,
-    QueueBackoff,
-    QueueTtl,
-)
+from respq.handlers.arguments import Key, Keys, PauseFor, PauseIn, PauseOut, QueueChanges
 from respq.resp.replies import OK, Reply
 
 TABLE = CommandTable()
@@ -35,48 +17,16 @@ _READ = Flags.READONLY | Flags.DRAIN
 
 
 @TABLE.command("QUEUE CREATE", group="queue", since="0.1.0", flags=_WRITE | Flags.DENYOOM)
-def queue_create(
-    call: Call,
-    queue: Key,
-    *,
-    order: Order = None,
-    priorities: Priorities = None,
-    lease_ms: Lease = None,
-    attempts: QueueAttempts = None,
-    backoff: QueueBackoff = None,
-    ttl_ms: QueueTtl = None,
-    expired: Expired = None,
-    maxlen: MaxLength = None,
-    overflow: Overflow = None,
-) -> Reply:
+def queue_create(call: Call, queue: Key, *, changes: QueueChanges = None) -> Reply:
     """Make a queue with settings."""
-    changes = _changes(
-        order, priorities, lease_ms, attempts, backoff, ttl_ms, expired, maxlen, overflow
-    )
-    call.engine.create_queue(call.now_ms, call.db, queue, changes)
+    call.engine.create_queue(call.now_ms, call.db, queue, changes or {})
     return OK
 
 
 @TABLE.command("QUEUE SET", group="queue", since="0.1.0", flags=_WRITE)
-def queue_set(
-    call: Call,
-    queue: Key,
-    *,
-    order: Order = None,
-    priorities: Priorities = None,
-    lease_ms: Lease = None,
-    attempts: QueueAttempts = None,
-    backoff: QueueBackoff = None,
-    ttl_ms: QueueTtl = None,
-    expired: Expired = None,
-    maxlen: MaxLength = None,
-    overflow: Overflow = None,
-) -> Reply:
+def queue_set(call: Call, queue: Key, *, changes: QueueChanges = None) -> Reply:
     """Change settings of a queue; those that are not named stay."""
-    changes = _changes(
-        order, priorities, lease_ms, attempts, backoff, ttl_ms, expired, maxlen, overflow
-    )
-    call.engine.set_queue(call.db, queue, changes)
+    call.engine.set_queue(call.db, queue, changes or {})
     return OK
 
 
@@ -151,33 +101,3 @@ def qstats(call: Call, *queue: Keys) -> Reply:
         found = [call.engine.queue(call.db, name) for name in queue]
         return {each.name: dict(queue_facts(each, call.now_ms)) for each in found}
     return dict(server_facts(state, call.now_ms))
-
-
-def _changes(
-    order: bool | None,
-    priorities: bool | None,
-    lease_ms: int | None,
-    attempts: int | None,
-    backoff: Backoff | None,
-    ttl_ms: int | None,
-    expired: bool | None,
-    maxlen: int | None,
-    overflow: bool | None,
-) -> dict[str, Any]:
-    """Return the fields of `QueueSettings` that were named."""
-    changes: dict[str, Any] = {
-        "min_first": order,
-        "text": priorities,
-        "lease_ms": lease_ms,
-        "attempts": attempts,
-        "backoff": backoff,
-        "ttl_ms": ttl_ms,
-        "drop_expired": expired,
-        "maxlen": maxlen,
-        "drop_oldest": overflow,
-    }
-    given = {name: value for name, value in changes.items() if value is not None}
-    for name in ("ttl_ms", "maxlen"):
-        if changes[name] == 0:
-            given[name] = None
-    return given

@@ -11,18 +11,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
-import msgspec
-
 from respq.broker.command import Arg, ArgGroup
-from respq.config import COUNT_MAX, DURATION_MS_MAX, META_BYTES_MAX, TAGS_MAX
+from respq.config import COUNT_MAX, DURATION_MS_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
-from respq.engine.jobs.job import is_receipt
-from respq.engine.jobs.push import PushTerms
+from respq.engine.jobs.job import PHASE_NAMES, is_receipt
+from respq.engine.jobs.push import PushTerms, check_meta
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
-from respq.errors import BadCron, RespqError, SyntaxFault, TooBig
+from respq.errors import BadCron, RespqError, SyntaxFault
 
 INTEGER_MAX = (1 << 63) - 1
+CURSOR_MAX = (1 << 64) - 1
 ATTEMPTS_MAX = 1_000_000
 NOT_AN_INTEGER = "value is not an integer or out of range"
 """Redis' text."""
@@ -76,6 +75,17 @@ def duration_between(what: str, least: int) -> Callable[[bytes], int]:
     return read
 
 
+def none_for_zero(read: Callable[[bytes], int]) -> Callable[[bytes], int | None]:
+    """Return a reader for which 0 is none."""
+    return lambda raw: read(raw) or None
+
+
+def limit(word: str) -> Arg:
+    """Return an option that limits how many there may be; 0 is no limit."""
+    read = none_for_zero(integer_between(word, 0, INTEGER_MAX))
+    return Arg(read, kind="integer", values=("n",), token=word.encode())
+
+
 def read_instant(raw: bytes) -> int:
     """Return an instant in unix milliseconds."""
     try:
@@ -126,13 +136,8 @@ def read_name(what: str) -> Callable[[bytes], bytes]:
 
 
 def read_meta(raw: bytes) -> bytes:
-    """Return JSON as it was given; it is only looked at to see whether it is."""
-    if len(raw) > META_BYTES_MAX:
-        raise TooBig(f"META is {len(raw)} bytes long, the limit is {META_BYTES_MAX}")
-    try:
-        msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SyntaxFault(f"META is not JSON: {error}") from None
+    """Return JSON as it was given."""
+    check_meta(raw)
     return raw
 
 
@@ -156,10 +161,30 @@ def read_filled(what: str) -> Callable[[bytes], bytes]:
     return read
 
 
+def read_cursor(raw: bytes) -> int:
+    """Return a cursor, as one reply gives it to the next call; Redis' text if it is none."""
+    if not raw.isdigit() or len(raw) > 20 or int(raw) > CURSOR_MAX:
+        raise SyntaxFault("invalid cursor")
+    return int(raw)
+
+
 Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]
 Keys = Annotated[bytes, Arg(bytes, kind="key", is_key=True, optional=True)]
 Bulk = Annotated[bytes, Arg(bytes)]
 Pattern = Annotated[bytes, Arg(bytes, kind="pattern")]
+Cursor = Annotated[int, Arg(read_cursor, kind="integer")]
+ScanCount = Annotated[
+    int,
+    Arg(integer_between("COUNT", 1, 1 << 31), kind="integer", values=("count",), token=b"COUNT"),
+]
+Phase = Annotated[
+    int | None,
+    Arg(
+        one_of("STATE", {name.upper(): code for code, name in enumerate(PHASE_NAMES)}),
+        values=("|".join(name.decode().upper() for name in PHASE_NAMES),),
+        token=b"STATE",
+    ),
+]
 Integer = Annotated[int, Arg(read_integer, kind="integer")]
 ItemsCount = Annotated[
     int, Arg(integer_between("the count", 1, COUNT_MAX), kind="integer", counts=True)
@@ -240,49 +265,52 @@ Strict = Annotated[bool, Arg(bool, token=b"STRICT")]
 Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"))]
 ErrorText = Annotated[bytes, Arg(bytes, values=("text",), token=b"ERROR")]
 
-QueueAttempts = Annotated[int | None, ATTEMPTS]
-QueueBackoff = Annotated[Backoff | None, BACKOFF]
-QueueTtl = Annotated[
-    int | None,
-    Arg(duration_between("TTL", 0), kind="integer", values=("ms",), token=b"TTL"),
-]
-"""0 for none."""
-Order = Annotated[
-    bool | None,
-    Arg(one_of("ORDER", {b"MAX": False, b"MIN": True}), values=("MAX|MIN",), token=b"ORDER"),
-]
-Priorities = Annotated[
-    bool | None,
-    Arg(
-        one_of("PRIORITIES", {b"NUMERIC": False, b"TEXT": True}),
-        values=("NUMERIC|TEXT",),
-        token=b"PRIORITIES",
+QueueChanges = Annotated[
+    dict[str, Any] | None,
+    ArgGroup(
+        dict,
+        {
+            "min_first": Arg(
+                one_of("ORDER", {b"MAX": False, b"MIN": True}),
+                values=("MAX|MIN",),
+                token=b"ORDER",
+            ),
+            "text": Arg(
+                one_of("PRIORITIES", {b"NUMERIC": False, b"TEXT": True}),
+                values=("NUMERIC|TEXT",),
+                token=b"PRIORITIES",
+            ),
+            "lease_ms": LEASE,
+            "attempts": ATTEMPTS,
+            "backoff": BACKOFF,
+            "ttl_ms": replace(TTL, read=none_for_zero(duration_between("TTL", 0))),
+            "drop_expired": Arg(
+                one_of("EXPIRED", {b"DEAD": False, b"DROP": True}),
+                values=("DEAD|DROP",),
+                token=b"EXPIRED",
+            ),
+            "maxlen": limit("MAXLEN"),
+            "drop_oldest": Arg(
+                one_of("OVERFLOW", {b"REJECT": False, b"DROPOLDEST": True}),
+                values=("REJECT|DROPOLDEST",),
+                token=b"OVERFLOW",
+            ),
+            "concurrency": limit("CONCURRENCY"),
+            "keepdead_ms": Arg(
+                none_for_zero(duration_between("KEEPDEAD", 0)),
+                kind="integer",
+                values=("ms",),
+                token=b"KEEPDEAD",
+            ),
+        },
     ),
 ]
-MaxLength = Annotated[
-    int | None,
-    Arg(integer_between("MAXLEN", 0, INTEGER_MAX), kind="integer", values=("n",), token=b"MAXLEN"),
-]
-"""0 for none."""
-Overflow = Annotated[
-    bool | None,
-    Arg(
-        one_of("OVERFLOW", {b"REJECT": False, b"DROPOLDEST": True}),
-        values=("REJECT|DROPOLDEST",),
-        token=b"OVERFLOW",
-    ),
-]
+"""The fields of `QueueSettings` that are named."""
 PauseIn = Annotated[bool, Arg(bool, token=b"IN")]
 PauseOut = Annotated[bool, Arg(bool, token=b"OUT")]
 PauseFor = Annotated[
     int | None,
     Arg(duration_between("FOR", 1), kind="integer", values=("ms",), token=b"FOR"),
-]
-Expired = Annotated[
-    bool | None,
-    Arg(
-        one_of("EXPIRED", {b"DEAD": False, b"DROP": True}), values=("DEAD|DROP",), token=b"EXPIRED"
-    ),
 ]
 
 Cron = Annotated[

@@ -8,29 +8,14 @@ from respq.broker.call import Call
 from respq.broker.command import Arg, Flags
 from respq.broker.glob import glob
 from respq.broker.table import CommandTable
-from respq.errors import SyntaxFault
-from respq.handlers.arguments import Key, Pattern, integer_between
+from respq.handlers.arguments import Cursor, Key, Pattern, ScanCount
 from respq.resp.replies import Reply, Simple
 
 TABLE = CommandTable()
 _READ = Flags.READONLY | Flags.DRAIN
 _QUEUE_TYPE = Simple(b"queue")
 _NO_TYPE = Simple(b"none")
-_CURSOR_MAX = (1 << 64) - 1
-
-
-def _read_cursor(raw: bytes) -> int:
-    if not raw.isdigit() or int(raw) > _CURSOR_MAX:
-        raise SyntaxFault("invalid cursor")
-    return int(raw)
-
-
-Cursor = Annotated[int, Arg(_read_cursor, kind="integer")]
 Match = Annotated[bytes | None, Arg(bytes, kind="pattern", values=("pattern",), token=b"MATCH")]
-ScanCount = Annotated[
-    int,
-    Arg(integer_between("COUNT", 1, 1 << 31), kind="integer", values=("count",), token=b"COUNT"),
-]
 Type = Annotated[bytes | None, Arg(bytes, values=("type",), token=b"TYPE")]
 
 

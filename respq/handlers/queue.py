@@ -20,6 +20,7 @@ from respq.handlers.arguments import (
     Bulk,
     Consumer,
     Count,
+    Cursor,
     ErrorText,
     Front,
     ItemsCount,
@@ -28,9 +29,11 @@ from respq.handlers.arguments import (
     NackDelay,
     NoAck,
     Outcome,
+    Phase,
     PushManyOptions,
     PushOptions,
     Receipt,
+    ScanCount,
     Strict,
     WithDue,
     WithMeta,
@@ -43,6 +46,7 @@ _GROW = Flags.WRITE | Flags.DENYOOM | Flags.FAST
 _TAKE = Flags.WRITE | Flags.BLOCKING | Flags.FAST
 _FINISH = Flags.WRITE | Flags.FAST | Flags.DRAIN
 _READ = Flags.READONLY | Flags.FAST | Flags.DRAIN
+_SCAN = Flags.READONLY | Flags.DRAIN
 _DELETE = Flags.WRITE | Flags.FAST
 
 
@@ -215,6 +219,24 @@ def qshow(call: Call, queue: Key, job: Bulk) -> Reply:
     if found is None:
         raise NoJob(f"queue '{shown(queue)}' has no job '{shown(job)}'")
     return dict(job_facts(found))
+
+
+@TABLE.command("QSCAN", group="queue", since="0.1.0", flags=_SCAN)
+def qscan(
+    call: Call, queue: Key, cursor: Cursor, *, state: Phase = None, count: ScanCount = 10
+) -> Reply:
+    """Walk through the jobs of a queue, some at a time."""
+    found = call.engine.state.names[call.db].get(queue)
+    ids: list[Reply] = []
+    last = 0
+    # As in SCAN the cursor is the number of the last job seen: it never changes.
+    for seen, job in enumerate(found.after(cursor) if found is not None else ()):
+        if seen == count:
+            return [b"%d" % last, ids]
+        last = job.number
+        if state is None or job.phase == state:
+            ids.append(job.id)
+    return [b"0", ids]
 
 
 @TABLE.command("QDEL", group="queue", since="0.1.0", flags=_DELETE)

@@ -61,6 +61,7 @@ _TOTALS_HELP: Final = {
     "returned": "Jobs that came back after a pop without a lease was undone",
     "deleted": "Jobs thrown away by QDEL",
     "evicted": "Jobs that made room for others, in queues that drop their oldest",
+    "forgotten": "Dead letters that were kept for long enough",
 }
 
 

@@ -32,7 +32,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
     line = (
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
         "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
-        "MAXLEN 9 OVERFLOW dropoldest"
+        "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d"
     )
 
     harness.say(line)
@@ -48,6 +48,8 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"EXPIRED": b"DROP",
         b"MAXLEN": 9,
         b"OVERFLOW": b"DROPOLDEST",
+        b"CONCURRENCY": 3,
+        b"KEEPDEAD": 604_800_000,
         b"paused_in_ms": 0,
         b"paused_out_ms": 0,
     }

@@ -152,3 +152,89 @@ def test_the_order_of_death_survives_a_crash(harness: Harness, command: str) -> 
 
     assert dead_payloads(harness) == [b"b", b"c", b"a"]
     harness.say(command)
+
+
+# Kept for a while.
+
+
+@pytest.fixture
+def keeping(harness: Harness) -> Harness:
+    harness.say("QUEUE CREATE q KEEPDEAD 10s")
+    return harness
+
+
+def test_a_dead_letter_is_kept_as_long_as_the_queue_says(keeping: Harness) -> None:
+    first = bury(keeping, "a")
+    keeping.pass_ms(5_000)
+    second = bury(keeping, "b")
+    assert keeping.say(f"QSHOW q {second.decode()}")[b"due_ms"] == keeping.now_ms + 10_000
+
+    keeping.pass_ms(4_999)
+    assert dead_payloads(keeping) == [b"a", b"b"]
+    keeping.pass_ms(1)
+    assert dead_payloads(keeping) == [b"b"]
+    keeping.crash()
+    keeping.pass_ms(5_000)
+
+    assert keeping.say("QDLQ COUNT q") == 0
+    assert keeping.phase("q", first) == keeping.phase("q", second) == "gone"
+    totals = keeping.queue("q").totals
+    assert (totals.forgotten, totals.dead, totals.purged) == (2, 2, 0)
+
+
+def test_what_was_kept_for_long_enough_while_the_server_was_down_is_gone(keeping: Harness) -> None:
+    bury(keeping, "a")
+    keeping.crash(down_ms=20_000)
+    keeping.pass_ms(0)
+
+    assert keeping.say("QDLQ COUNT q") == 0
+
+
+@pytest.mark.parametrize("how", ["FATAL", "attempts", "lease", "ttl"])
+def test_it_holds_whatever_a_job_died_of(keeping: Harness, how: str) -> None:
+    keeping.say("QPUSH q x ATTEMPTS 1 TTL 5s")
+    if how != "ttl":
+        receipt = keeping.say("QPOP q LEASE 5s")[1].decode()
+        if how != "lease":
+            keeping.say(f"QNACK q {receipt} {'FATAL' if how == 'FATAL' else ''}")
+    keeping.pass_ms(5_000)
+    assert keeping.say("QDLQ COUNT q") == 1
+
+    keeping.pass_ms(10_000)
+
+    assert keeping.say("QDLQ COUNT q") == 0
+
+
+def test_a_redriven_job_is_not_forgotten(keeping: Harness) -> None:
+    job_id = bury(keeping, "a")
+    keeping.say("QDLQ REDRIVE q")
+
+    keeping.pass_ms(20_000)
+
+    assert keeping.phase("q", job_id) == "ready"
+
+
+def test_what_was_purged_or_deleted_is_not_forgotten_again(keeping: Harness) -> None:
+    bury(keeping, "a")
+    keeping.say("QDLQ PURGE q")
+    keeping.say("QDEL q " + bury(keeping, "b").decode())
+    bury(keeping, "c")
+    keeping.say("QUEUE PURGE q")
+
+    keeping.pass_ms(20_000)
+
+    totals = keeping.queue("q").totals
+    assert (totals.purged, totals.deleted, totals.forgotten) == (2, 1, 0)
+
+
+def test_a_new_setting_is_for_those_who_die_from_then_on(harness: Harness) -> None:
+    bury(harness, "a")
+    harness.say("QUEUE SET q KEEPDEAD 1s")
+    bury(harness, "b")
+    harness.say("QUEUE SET q KEEPDEAD 0")
+    bury(harness, "c")
+
+    harness.pass_ms(3_600_000)
+
+    assert dead_payloads(harness) == [b"a", b"c"]
+    assert harness.say("QUEUE GET q")[b"KEEPDEAD"] == 0

@@ -18,6 +18,7 @@ from respq.engine.jobs.job import (
     DELETED,
     EVICTED,
     EXPIRED,
+    FORGOTTEN,
     HELD_EXPIRED,
     LEASED,
     PURGED,
@@ -63,6 +64,7 @@ PUSHED = JobsPushed(1, 2, [b"a"], 0, T, 0, None)
 DELAYED_PUSH = JobsPushed(1, 3, [b"b"], 5, T, T + 50, OPTIONS)
 LEASED_NOW = JobsLeased(1, [2], T + 100, 1, 1, T, b"me")
 DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
+DIED_FOR_A_WHILE = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no", T + 70)
 SCHEDULE = ScheduleSet(
     *(4, 1, b"s", b"x", b"", b"", 10, 0, 0, 0, None, None, 1, 0, 0, T + 10, 0, False, T)
 )
@@ -103,6 +105,8 @@ HISTORIES: dict[str, list[Record]] = {
     "purged singly": [MADE, PUSHED, JobRemoved(1, 2, PURGED)],
     "deleted": [MADE, PUSHED, JobRemoved(1, 2, DELETED)],
     "evicted": [MADE, PUSHED, JobRemoved(1, 2, EVICTED)],
+    "dead for a while": [MADE, PUSHED, LEASED_NOW, DIED_FOR_A_WHILE],
+    "forgotten": [MADE, PUSHED, LEASED_NOW, DIED_FOR_A_WHILE, JobRemoved(1, 2, FORGOTTEN)],
     "returned": [MADE, PUSHED, JobRemoved(1, 2, TAKEN), RETURNED],
     "schedule set": [MADE, SCHEDULE],
     "schedule fired": [MADE, SCHEDULE, ScheduleFired(1, 4, 1, T + 10, T + 20)],

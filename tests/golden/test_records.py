@@ -69,6 +69,8 @@ SETTINGS = QueueSettings(
     drop_expired=True,
     maxlen=1_000,
     drop_oldest=True,
+    concurrency=8,
+    keepdead_ms=604_800_000,
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,
@@ -112,6 +114,9 @@ EXPECTED: dict[str, Record] = {
     "25-job-released": JobReleased(2, 41, 0, 78, NOW_MS + 1_000, NOW_MS, 2, 1, b"it broke"),
     "26-job-due": JobDue(2, 41, 79, NOW_MS + 1_000),
     "27-job-died": JobDied(2, 41, 80, 0, 1, NOW_MS, 3, 0, b"it broke"),
+    "27-job-died-for-a-while": JobDied(
+        2, 41, 78, 0, 1, NOW_MS, 5, 0, b"it broke", NOW_MS + 604_800_000
+    ),
     "28-job-undone": JobUndone(2, 41),
     "29-job-removed": JobRemoved(2, 41, cause=1),
     "30-job-returned": JobReturned(**FULL_JOB, phase=0, reason=0),

@@ -127,6 +127,8 @@ class Create:
     ttl: int | None
     drop: bool
     maxlen: int
+    concurrency: int
+    keepdead: int
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,8 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.none() | st.sampled_from([20, 50_000]),
         st.booleans(),
         st.sampled_from([0, 0, 2]),
+        st.sampled_from([0, 0, 1, 2]),
+        st.sampled_from([0, 0, 30]),
     ),
     st.builds(Redrive, NAMES, st.integers(1, 3)),
     st.builds(Redrive, NAMES, st.integers(1, 3)),

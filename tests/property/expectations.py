@@ -145,12 +145,12 @@ def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, no
     job.attempts += spec.outcome != "SILENT"
     if spec.outcome == "FATAL" or (spec.outcome == "FAIL" and job.is_spent()):
         assert due_ms == -1
-        model.die(job)
+        model.die(job, now_ms)
     elif due_ms == -1:
         # It would have come back when its ttl is over.
         backoff_ms = 3_600_000 if spec.outcome == "FAIL" else 0
         assert job.is_over(now_ms + (backoff_ms if spec.delay is None else spec.delay))
-        model.expire(job)
+        model.expire(job, now_ms)
     else:
         assert not job.is_over(due_ms or now_ms)
         if spec.delay is not None:
@@ -172,7 +172,8 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.lease_ms = order.lease or queue.lease_ms
     queue.attempts_max, queue.ttl_ms = order.attempts, order.ttl
     queue.drop_expired = order.drop
-    queue.maxlen = order.maxlen
+    queue.maxlen, queue.concurrency = order.maxlen, order.concurrency
+    queue.keepdead_ms = order.keepdead
 
 
 def expect_redriven(

@@ -37,7 +37,7 @@ class ModelJob:
     def timer_ms(self) -> int | None:
         """When something happens to it without anyone's doing."""
         if self.phase == "dead":
-            return None
+            return self.due_ms or None
         if self.phase == "leased":
             return self.due_ms
         ends = [self.expires_ms] if self.expires_ms is not None else []
@@ -62,6 +62,10 @@ class ModelQueue:
     drop_expired: bool = False
     maxlen: int = 0
     """0 for none."""
+    concurrency: int = 0
+    """0 for none."""
+    keepdead_ms: int = 0
+    """0 for ever."""
     configured: bool = False
     paused_in_ms: int = 0
     """Until when; 0 for not at all."""
@@ -69,6 +73,12 @@ class ModelQueue:
     active_ms: int = 0
     jobs: dict[bytes, ModelJob] = field(default_factory=dict)
     answers: dict[object, tuple[list[bytes], int]] = field(default_factory=dict)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it leases nothing, whatever is ready."""
+        full = 0 < self.concurrency <= len(self.in_phase("leased"))
+        return full or self.paused_out_ms > 0
 
     @property
     def waiting(self) -> int:
@@ -115,7 +125,7 @@ class Model:
     def claimable(self, name: str, now_ms: int) -> list[ModelJob]:
         """Return the jobs of a queue that a pop might be given."""
         queue = self.queues.get(name)
-        ready = queue.in_phase("ready") if queue is not None and not queue.paused_out_ms else []
+        ready = queue.in_phase("ready") if queue is not None and not queue.is_closed else []
         return [job for job in ready if not job.is_over(now_ms)]
 
     def held(self, receipt: bytes, name: str, now_ms: int) -> ModelJob | None:
@@ -130,7 +140,7 @@ class Model:
         assert not queue.paused_out_ms
         for each in queue.in_phase("ready"):
             if each.is_over(now_ms):
-                self.expire(each)
+                self.expire(each, now_ms)
         ready = queue.in_phase("ready")
         job = queue.jobs[job_id]
         priorities = [each.priority for each in ready]
@@ -144,6 +154,7 @@ class Model:
         self, job_id: bytes, receipt: bytes, name: str, now_ms: int, lease_ms: int | None
     ) -> None:
         job = self.take_first(job_id, name, now_ms)
+        assert not job.queue.is_closed
         job.queue.active_ms = now_ms
         fence = int(receipt.partition(b":")[0])
         assert receipt == b"%d:%b" % (fence, job_id)
@@ -171,17 +182,17 @@ class Model:
         job.rank = self.next_rank(front=front)
         job.receipt = b""
 
-    def die(self, job: ModelJob) -> None:
+    def die(self, job: ModelJob, now_ms: int) -> None:
         job.phase = "dead"
-        job.due_ms = 0
+        job.due_ms = now_ms + job.queue.keepdead_ms if job.queue.keepdead_ms else 0
         job.rank = self.next_rank()
         job.receipt = b""
 
-    def expire(self, job: ModelJob) -> None:
+    def expire(self, job: ModelJob, now_ms: int) -> None:
         if job.queue.drop_expired:
             del job.queue.jobs[job.id]
         else:
-            self.die(job)
+            self.die(job, now_ms)
 
     def undo(self, job_id: bytes, fence: int) -> None:
         """Put a popped job back to where it was, if it is still in that delivery."""
@@ -214,10 +225,12 @@ class Model:
     def _fall_due(self, job: ModelJob, now_ms: int) -> None:
         was_leased = job.phase == "leased"
         job.attempts += was_leased
-        if job.is_over(now_ms):
-            self.expire(job)
+        if job.phase == "dead":
+            del job.queue.jobs[job.id]
+        elif job.is_over(now_ms):
+            self.expire(job, now_ms)
         elif was_leased and job.is_spent():
-            self.die(job)
+            self.die(job, now_ms)
         else:
             self.release(job, 0)
 

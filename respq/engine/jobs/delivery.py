@@ -47,8 +47,8 @@ class Delivering(EngineCore):
     ) -> list[Job]:
         """Lease up to ``count`` of the most urgent jobs, most urgent first."""
         queue = self.state.names[db].get(name)
-        if queue is not None and queue.paused_out_ms:
-            return []
+        if queue is not None and (queue.paused_out_ms or queue.settings.concurrency is not None):
+            count = min(count, queue.deliverable)
         leased: list[Job] = []
         while queue is not None and len(leased) < count:
             at_head = queue.ready.head(count - len(leased))
@@ -93,10 +93,10 @@ class Delivering(EngineCore):
     def take(self, now_ms: int, db: int, name: bytes, *, count: int = 1) -> list[Job]:
         """Take up to ``count`` of the most urgent jobs for good, without a lease."""
         queue = self.state.names[db].get(name)
-        if queue is not None and queue.paused_out_ms:
+        if queue is None or not queue.deliverable:
             return []
         taken: list[Job] = []
-        while queue is not None and len(taken) < count:
+        while len(taken) < count:
             job = queue.ready.first()
             if job is None:
                 break
@@ -352,6 +352,7 @@ class Delivering(EngineCore):
         error: bytes = b"",
     ) -> None:
         trouble = job.trouble or jobs.Trouble()
+        keepdead_ms = job.queue.settings.keepdead_ms
         self.emit(
             JobDied(
                 job.queue.number,
@@ -363,6 +364,7 @@ class Delivering(EngineCore):
                 trouble.failures if failures is None else failures,
                 trouble.crashes if crashes is None else crashes,
                 error or trouble.error,
+                0 if keepdead_ms is None else now_ms + keepdead_ms,
             )
         )
 

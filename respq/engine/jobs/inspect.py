@@ -139,6 +139,8 @@ def settings_facts(queue: Queue) -> Facts:
         b"EXPIRED": b"DROP" if settings.drop_expired else b"DEAD",
         b"MAXLEN": settings.maxlen or 0,
         b"OVERFLOW": b"DROPOLDEST" if settings.drop_oldest else b"REJECT",
+        b"CONCURRENCY": settings.concurrency or 0,
+        b"KEEPDEAD": settings.keepdead_ms or 0,
         b"paused_in_ms": _pause_end(queue.paused_in_ms),
         b"paused_out_ms": _pause_end(queue.paused_out_ms),
     }

@@ -33,6 +33,7 @@ NACKED_EXPIRED: Final = 3
 PURGED: Final = 4
 DELETED: Final = 5
 EVICTED: Final = 6
+FORGOTTEN: Final = 7
 """Causes of `JobRemoved`; the codes stand in the journal."""
 
 NOT_DEAD: Final = 0
@@ -75,7 +76,7 @@ class Job(msgspec.Struct, gc=False):
     """Its place among jobs of equal priority; dead letters stand in it too."""
     phase: int
     due_ms: int
-    """End of the delay or of the lease; 0 in other phases."""
+    """End of the delay, of the lease, or of how long a dead letter is kept; 0 for none."""
     options: JobOptions | None
     trouble: Trouble | None = None
     fence: int = 0
@@ -95,10 +96,8 @@ class Job(msgspec.Struct, gc=False):
     @property
     def timer_ms(self) -> int:
         """When something happens to it without anyone's doing; 0 for never."""
-        if self.phase == DEAD:
-            return 0
         options = self.options
-        if options is None or options.expires_ms is None or self.phase == LEASED:
+        if options is None or options.expires_ms is None or self.phase in (LEASED, DEAD):
             return self.due_ms
         # A ttl does not end a delivery; a job that comes back after it is not handed out again.
         return min(self.due_ms, options.expires_ms) if self.due_ms else options.expires_ms

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import msgspec
 
-from respq.config import ANSWER_WINDOW_MS
+from respq.config import ANSWER_WINDOW_MS, META_BYTES_MAX
 from respq.engine.core import EngineCore, check_name, shown
 from respq.engine.jobs.job import EVICTED, job_id
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.jobs.retry import Backoff
 from respq.engine.records import AnswerKept, JobOptions, JobRemoved, JobsPushed, Labels
-from respq.errors import BadPriority, MaxLen, Paused, SyntaxFault
+from respq.errors import BadPriority, MaxLen, Paused, SyntaxFault, TooBig
 
 PRIORITY_MIN = -(1 << 63)
 PRIORITY_MAX = (1 << 64) - 1
@@ -198,6 +198,16 @@ def read_priority(given: bytes | None, *, text: bool) -> int | bytes:
             f"priority {shown(given)} is out of range: {PRIORITY_MIN} to {PRIORITY_MAX}"
         )
     return priority
+
+
+def check_meta(meta: bytes) -> None:
+    """Raise unless ``meta`` is JSON of at most `META_BYTES_MAX` bytes."""
+    if len(meta) > META_BYTES_MAX:
+        raise TooBig(f"META is {len(meta)} bytes long, the limit is {META_BYTES_MAX}")
+    try:
+        msgspec.json.decode(meta)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SyntaxFault(f"META is not JSON: {error}") from None
 
 
 _INTEGER_BYTES = frozenset(b"-0123456789")

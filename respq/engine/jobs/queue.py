@@ -24,6 +24,8 @@ from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet
 from respq.engine.spread import Spread
 
 CHUNK_BITS = 16
+SPARSE = 1 << (CHUNK_BITS - 2)
+"""So few jobs in a chunk are found faster by sorting them than by trying every number."""
 FOREVER_MS = 1 << 62
 """Until when a queue is paused without an end."""
 TOTALS = (
@@ -41,6 +43,7 @@ TOTALS = (
     "returned",
     "deleted",
     "evicted",
+    "forgotten",
 )
 
 
@@ -69,6 +72,8 @@ class Totals:
     """Jobs that somebody threw away one by one."""
     evicted: int = 0
     """Jobs that made room for others, in a queue that drops its oldest."""
+    forgotten: int = 0
+    """Dead letters that were kept for long enough."""
 
     def as_list(self) -> list[int]:
         """Return the counts in the order of `TOTALS`, as the journal keeps them."""
@@ -136,6 +141,16 @@ class Queue:
         self.schedules: dict[bytes, ScheduleSet] = {}
         self.idle_ms = 0
         """When the timers look whether the queue is idle; derived."""
+
+    @property
+    def deliverable(self) -> int:
+        """How many READY jobs may be handed out now; their ttl may be over."""
+        if self.paused_out_ms:
+            return 0
+        concurrency = self.settings.concurrency
+        if concurrency is None:
+            return self.ready.count
+        return max(0, min(self.ready.count, concurrency - len(self.leases)))
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -219,6 +234,17 @@ class Queue:
             return None
         job = self.job(int(number))
         return job if job is not None and job.id == job_id else None
+
+    def after(self, number: int) -> Iterator[Job]:
+        """Yield the jobs with larger numbers in their order; the first few at little cost."""
+        for place in sorted(each for each in self.jobs if each >= number >> CHUNK_BITS):
+            chunk = self.jobs[place]
+            first = max(number + 1, place << CHUNK_BITS)
+            if len(chunk) < SPARSE:
+                yield from (chunk[each] for each in sorted(chunk) if each >= first)
+            else:
+                present = map(chunk.get, range(first, (place + 1) << CHUNK_BITS))
+                yield from (job for job in present if job is not None)
 
     def __iter__(self) -> Iterator[Job]:
         """Yield every job, in order of number within a chunk's age."""
