@@ -32,6 +32,8 @@ PATTERN_BYTES_MAX = 4 * KIB
 """Of a glob: names are shorter, and a pattern is compiled before it is asked."""
 COUNT_MAX = 10_000
 """Jobs of one pop, payloads of one push: bounds the time of one command."""
+EVICTED_MAX = 1_000
+"""Jobs more than it brings that one push throws away, of a queue whose limit was lowered."""
 TAGS_MAX = 64
 """Of one job."""
 META_BYTES_MAX = 16 * KIB

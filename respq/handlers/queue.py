@@ -33,7 +33,6 @@ from respq.handlers.arguments import (
     PushManyOptions,
     PushOptions,
     Receipt,
-    ScanCount,
     Strict,
     WithDue,
     WithMeta,
@@ -42,6 +41,8 @@ from respq.resp.encoder import encode, encode_deliveries, encode_ids
 from respq.resp.replies import NULL_ARRAY, Reply
 
 TABLE = CommandTable()
+SCANNED = 10
+"""Jobs that QSCAN looks at unless it is told how many."""
 _GROW = Flags.WRITE | Flags.DENYOOM | Flags.FAST
 _TAKE = Flags.WRITE | Flags.BLOCKING | Flags.FAST
 _FINISH = Flags.WRITE | Flags.FAST | Flags.DRAIN
@@ -223,7 +224,7 @@ def qshow(call: Call, queue: Key, job: Bulk) -> Reply:
 
 @TABLE.command("QSCAN", group="queue", since="0.1.0", flags=_SCAN)
 def qscan(
-    call: Call, queue: Key, cursor: Cursor, *, state: Phase = None, count: ScanCount = 10
+    call: Call, queue: Key, cursor: Cursor, *, state: Phase = None, count: Count = None
 ) -> Reply:
     """Walk through the jobs of a queue, some at a time."""
     found = call.engine.state.names[call.db].get(queue)
@@ -231,7 +232,7 @@ def qscan(
     last = 0
     # As in SCAN the cursor is the number of the last job seen: it never changes.
     for seen, job in enumerate(found.after(cursor) if found is not None else ()):
-        if seen == count:
+        if seen == (count or SCANNED):
             return [b"%d" % last, ids]
         last = job.number
         if state is None or job.phase == state:

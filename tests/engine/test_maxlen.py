@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from respq.engine.jobs import push
 from tests.harness import Harness
 
 
@@ -135,6 +136,18 @@ def test_a_smaller_limit_throws_nothing_away_by_itself(full: Harness) -> None:
     full.say("QPUSH q d")
 
     assert payloads(full) == [b"d"]
+
+
+def test_a_much_smaller_limit_is_reached_push_by_push(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "EVICTED_MAX", 3)
+    harness.say("QMPUSH q 9 a b c d e f g h i")
+    harness.say("QUEUE SET q MAXLEN 2 OVERFLOW DROPOLDEST")
+
+    for left in (6, 3, 2, 2):
+        harness.say("QPUSH q x")
+        assert harness.say("QLEN q") == left
 
 
 def test_no_limit_is_zero(full: Harness) -> None:

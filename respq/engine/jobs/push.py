@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from respq.config import ANSWER_WINDOW_MS, META_BYTES_MAX
+from respq.config import ANSWER_WINDOW_MS, EVICTED_MAX, META_BYTES_MAX
 from respq.engine.core import EngineCore, check_name, shown
 from respq.engine.jobs.job import EVICTED, job_id
 from respq.engine.jobs.queue import FOREVER_MS, Queue
@@ -154,7 +154,7 @@ class Producing(EngineCore):
                 f"queue '{shown(queue.name)}' holds {held} jobs, {count} more would be over its "
                 f"MAXLEN of {limit}"
             )
-        for _ in range(excess):
+        for _ in range(min(excess, count + EVICTED_MAX)):
             job = queue.ready.expendable()
             assert job is not None
             self.emit(JobRemoved(queue.number, job.number, EVICTED))
