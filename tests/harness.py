@@ -218,6 +218,7 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
         "about": (queue.number, queue.db, queue.name, queue.made_ms, queue.active_ms),
         "configured": queue.configured,
         "pauses": (queue.paused_in_ms, queue.paused_out_ms),
+        "paid_until": queue.paid_until,
         "settings": queue.settings,
         "totals": queue.totals.as_list(),
         "counts": list(queue.counts),

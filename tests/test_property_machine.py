@@ -110,10 +110,12 @@ class QueueServer(RuleBasedStateMachine):
         all_said = [say(spec, self.model) for spec, length in runs for _ in range(length)]
         replies = self.clients[place].pipeline(*(said.line for said in all_said))
         for said, reply in zip(all_said, replies, strict=True):
-            # Whoever waited for what was pushed before had it first.
-            self.take_inboxes()
+            # Whoever waited for what was pushed or acknowledged before had it first.
+            before = 0
             if isinstance(said.spec, Pop):
+                before = fence(reply[1]) if reply is not None else 0
                 reply = [] if reply is None else [reply]
+            self.take_inboxes(before)
             expect(self.model, said, reply, self.now_ms)
         self.settle()
 
@@ -198,7 +200,8 @@ class QueueServer(RuleBasedStateMachine):
     def create(self, order: Create) -> None:
         options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
         options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
-        options += f" CONCURRENCY {order.concurrency} KEEPDEAD {order.keepdead}"
+        options += f" CONCURRENCY {order.concurrency} KEEPDEAD {order.keepdead} "
+        options += "NORATE" if order.rate is None else "RATE {} PER {}".format(*order.rate)
         new = order.queue not in self.model.queues
         if new:
             options += f" ORDER {'MIN' if order.min_first else 'MAX'}"
@@ -276,12 +279,20 @@ class QueueServer(RuleBasedStateMachine):
             assert not any(self.model.claimable(name, self.now_ms) for name in each.names)
             assert not 0 < each.deadline_ms <= self.now_ms
 
-    def take_inboxes(self) -> None:
-        """Take what waiting clients were given of known jobs, as they were served."""
-        known = {job_id for queue in self.model.queues.values() for job_id in queue.jobs}
+    def take_inboxes(self, before: int = 0) -> None:
+        """Take what waiting clients were given, as they were served.
+
+        Left alone is what was given for a command that the model does not know of yet: a job
+        that it has not, one of a queue that gives out nothing, or by a fence from ``before`` on.
+        """
         served = [each for each in self.waiting if each.client.pops]
-        served = [each for each in served if each.client.pops[0][0].id in known]
         for each in sorted(served, key=lambda each: each.client.pops[0][1]):
+            job, given = each.client.pops[0]
+            queue = self.model.queues.get(job.queue.name.decode())
+            if queue is None or job.id not in queue.jobs or queue.is_closed(self.now_ms):
+                continue
+            if 0 < before <= given:
+                continue
             (reply,) = each.client.inbox
             name = self.take_reply(each, reply)
             # The longest waiter for a name comes first.
@@ -339,6 +350,11 @@ class QueueServer(RuleBasedStateMachine):
     @invariant()
     def nothing_unexpected_was_reported(self) -> None:
         assert self.harness.errors == []
+
+
+def fence(receipt: bytes) -> int:
+    """Return the fence of a receipt."""
+    return int(receipt.partition(b":")[0])
 
 
 def check_order(queue: ModelQueue, ready: list[ModelJob]) -> None:

@@ -176,7 +176,7 @@ class Broker:
         bound = self._bound(command, request)
         if not bound[1] or self.loading or self.draining:
             return False
-        if self.engine.deliverable(sessions[0].db, key):
+        if self.engine.deliverable(now_ms, sessions[0].db, key):
             return False
         wait = self._ask(sessions[0], command, bound, now_ms)
         if not isinstance(wait, Wait):
@@ -291,7 +291,7 @@ class Broker:
         if self.waiters.unlike and (db, key) in self.waiters.unlike:
             # One who wants two jobs would get them, and was to get the first alone.
             return [], []
-        if command.blocking and not self.engine.deliverable(db, key):
+        if command.blocking and not self.engine.deliverable(now_ms, db, key):
             return [], []
         assert command.run is not None
         start = len(self.engine.records)
@@ -394,18 +394,20 @@ class Broker:
             tried: set[int] = set()
             line: list[tuple[int, Name, Waiter]] = []
             for name in names:
-                self._line_up(line, name, tried)
+                self._line_up(line, name, tried, now_ms)
             while line:
                 number, name, waiter = heappop(line)
                 if waiter.session.waiter is waiter and number not in tried:
                     others = line[0][0] if line else None
                     if not waiter.can_run or not self._serve_alike(waiter, name, others, now_ms):
                         self._serve_waiter(waiter, tried, now_ms)
-                self._line_up(line, name, tried)
+                self._line_up(line, name, tried, now_ms)
 
-    def _line_up(self, line: list[tuple[int, Name, Waiter]], name: Name, tried: set[int]) -> None:
+    def _line_up(
+        self, line: list[tuple[int, Name, Waiter]], name: Name, tried: set[int], now_ms: int
+    ) -> None:
         """Put the longest waiting client for a name into line, if there is anything for it."""
-        if self.engine.deliverable(*name):
+        if self.engine.deliverable(now_ms, *name):
             waiter = self.waiters.first(name, besides=tried)
             if waiter is not None:
                 heappush(line, (waiter.number, name, waiter))
@@ -417,7 +419,7 @@ class Broker:
         another name has waited longer than the rest. Returns whether anybody was served.
         """
         db, key = name
-        limit = min(self.engine.deliverable(db, key), RUN_MAX)
+        limit = min(self.engine.deliverable(now_ms, db, key), RUN_MAX)
         alike = self.waiters.alike(first, name, before, limit)
         run = first.command.run
         assert run is not None

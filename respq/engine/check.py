@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY
-from respq.engine.jobs.queue import Queue
+from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.state import State
 
 
@@ -54,7 +54,6 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     assert all(job.phase == READY for job in ready)
     if ready:
         assert queue.ready.first() is ready[0]
-    assert 0 <= queue.deliverable <= len(ready)
     sign = 1 if queue.settings.min_first else -1
     for earlier, later in pairwise(ready):
         if earlier.priority == later.priority:
@@ -74,10 +73,13 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         assert state.schedules[schedule.number] is schedule
         if schedule.next_ms and not schedule.paused:
             timed.add((schedule.next_ms, schedule.number))
-    assert not (queue.idle_ms and queue.configured)
-    assert queue.configured or not (queue.paused_in_ms or queue.paused_out_ms)
-    if queue.pause_ends_ms:
-        timed.add((queue.pause_ends_ms, queue.number))
-    if queue.idle_ms:
-        timed.add((queue.idle_ms, queue.number))
+    settings = queue.settings
+    limits = settings.concurrency is not None or settings.rate is not None
+    assert queue.is_limited == (limits or queue.paused_out_ms > 0)
+    pauses = {queue.paused_in_ms, queue.paused_out_ms} - {0}
+    assert queue.configured or not (pauses or queue.rate_opens_ms)
+    assert queue.look_ms <= min(pauses - {FOREVER_MS}, default=queue.look_ms)
+    assert queue.look_ms or (queue.configured and not pauses - {FOREVER_MS})
+    if queue.look_ms:
+        timed.add((queue.look_ms, queue.number))
     return timed

@@ -50,10 +50,10 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
         self.extend_leases(now_ms)
         self.catch_up(now_ms)
 
-    def deliverable(self, db: int, name: bytes) -> int:
+    def deliverable(self, now_ms: int, db: int, name: bytes) -> int:
         """Return how many jobs pops of this name would find."""
         queue = self.state.names[db].get(name)
-        return queue.deliverable if queue is not None else 0
+        return self.room(now_ms, queue) if queue is not None else 0
 
     def check(self) -> None:
         """Assert that every index agrees with the jobs."""

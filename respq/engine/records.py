@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import msgspec
 
+from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
 
 
@@ -54,6 +55,8 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """How many jobs may be LEASED at once; None for no limit."""
     keepdead_ms: int | None = None
     """How long a dead letter is kept; None for ever."""
+    rate: Rate | None = None
+    """How many jobs are given out in a time; None for no limit."""
 
 
 class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -101,6 +104,8 @@ class QueueMade(Record, tag=10):
     paused_in_ms: int = 0
     paused_out_ms: int = 0
     """As in `QueuePaused`."""
+    paid_until: int = 0
+    """See `Rate`."""
 
 
 class QueueSet(Record, tag=11):
@@ -261,11 +266,12 @@ class JobUndone(Record, tag=28):
 
 
 class JobRemoved(Record, tag=29):
-    """A job is gone without an ack, for ``cause``."""
+    """A job is gone without an ack, for ``cause``; at ``taken_ms`` if it was taken."""
 
     queue: int
     number: int
     cause: int
+    taken_ms: int = 0
 
 
 class JobReturned(JobRestored, tag=30):

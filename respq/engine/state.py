@@ -98,8 +98,7 @@ class State:
                 self._enter(job)
             for schedule in queue.schedules.values():
                 self._time_schedule(schedule)
-            self._time_idle(queue)
-            self._time_pause(queue)
+            self._time_queue(queue)
 
     # Indexes: where a job stands by its phase.
 
@@ -204,41 +203,56 @@ class State:
             totals=Totals(*record.totals),
         )
         queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
+        queue.paid_until = record.paid_until
+        queue.decide_limits()
         self.queues[queue.number] = queue
         self.names[queue.db][queue.name] = queue
-        self._time_idle(queue)
-        self._time_pause(queue)
+        self._time_queue(queue)
 
     def _queue_set(self, record: QueueSet) -> None:
         queue = self.queues[record.queue]
+        if record.settings.rate != queue.settings.rate:
+            queue.paid_until = queue.rate_opens_ms = 0
         queue.settings = record.settings
-        self._configure(queue)
-        self._tell_waiters(queue)
-
-    def _configure(self, queue: Queue) -> None:
-        """Keep a queue, however idle it is: somebody has taken it in hand."""
-        queue.configured = True
-        if queue.idle_ms:
-            self.look_again(queue, 0)
+        self._configured(queue)
 
     def _queue_paused(self, record: QueuePaused) -> None:
         queue = self.queues[record.queue]
-        self._configure(queue)
-        if queue.pause_ends_ms:
-            self.timers.remove(queue.pause_ends_ms, queue.number)
-        gives_again = queue.paused_out_ms and not record.paused_out_ms
         queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
-        self._time_pause(queue)
-        if gives_again:
-            self._tell_waiters(queue)
+        self._configured(queue)
 
-    def _time_pause(self, queue: Queue) -> None:
-        """Have the timers look at a queue when the first of its pauses ends."""
-        pauses = (queue.paused_in_ms, queue.paused_out_ms)
-        ends_ms = min((each for each in pauses if 0 < each < FOREVER_MS), default=0)
-        queue.pause_ends_ms = ends_ms if self.live else 0
-        if queue.pause_ends_ms:
-            self.timers.add(ends_ms, queue.number, queue)
+    def _configured(self, queue: Queue) -> None:
+        """Let what was decided about a queue hold; it is kept from then on, however idle it is."""
+        queue.configured = True
+        queue.decide_limits()
+        self._time_queue(queue)
+        self._tell_waiters(queue)
+
+    def _time_queue(self, queue: Queue) -> None:
+        """Have the timers look at a queue when something happens to it by itself."""
+        if not self.live:
+            return
+        if queue.configured:
+            instants = (queue.paused_in_ms, queue.paused_out_ms, queue.rate_opens_ms)
+            self.look_at(queue, min((ms for ms in instants if 0 < ms < FOREVER_MS), default=0))
+        else:
+            self.look_at(queue, queue.active_ms + IDLE_QUEUE_MS)
+
+    def look_at(self, queue: Queue, due_ms: int) -> None:
+        """Move the instant at which the timers look at a queue; 0 for never."""
+        if queue.look_ms:
+            self.timers.remove(queue.look_ms, queue.number)
+        queue.look_ms = due_ms
+        if due_ms:
+            self.timers.add(due_ms, queue.number, queue)
+
+    def open_at(self, queue: Queue, opens_ms: int) -> None:
+        """Have those who wait for jobs of a queue told when its rate allows more; 0 for now."""
+        if queue.rate_opens_ms != opens_ms:
+            queue.rate_opens_ms = opens_ms
+            self._time_queue(queue)
+        if not opens_ms:
+            self._tell_waiters(queue)
 
     def _queue_renamed(self, record: QueueRenamed) -> None:
         queue = self.queues[record.queue]
@@ -275,29 +289,13 @@ class State:
         self.graveyard += queue.jobs.values()
         if not self.live:
             self.graveyard.clear()
-        if queue.idle_ms:
-            self.timers.remove(queue.idle_ms, queue.number)
-        if queue.pause_ends_ms:
-            self.timers.remove(queue.pause_ends_ms, queue.number)
+        self.look_at(queue, 0)
         # Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
         queue.jobs = {}
         queue.leases = Spread()
         queue.dead = {}
         queue.ids = Spread()
         queue.ready.clear()
-
-    def _time_idle(self, queue: Queue) -> None:
-        """Have the timers look at a queue when it may have been idle for too long."""
-        if self.live and not queue.configured:
-            queue.idle_ms = queue.active_ms + IDLE_QUEUE_MS
-            self.timers.add(queue.idle_ms, queue.number, queue)
-
-    def look_again(self, queue: Queue, due_ms: int) -> None:
-        """Move the instant at which an idle queue is looked at; 0 for never again."""
-        self.timers.remove(queue.idle_ms, queue.number)
-        queue.idle_ms = due_ms
-        if due_ms:
-            self.timers.add(due_ms, queue.number, queue)
 
     def free(self, limit: int) -> bool:
         """Free up to ``limit`` jobs of purged queues; return whether more are left."""
@@ -401,8 +399,16 @@ class State:
             queue.active_ms = record.leased_ms
             if record.attempt > 1:
                 totals.redelivered += len(record.numbers)
+            if queue.is_limited:
+                self._spend(queue, record.leased_ms, len(record.numbers))
         for leased, place in self._present_runs(queue, record.numbers):
             self._hand_out(leased, record, record.fence + place)
+
+    @staticmethod
+    def _spend(queue: Queue, now_ms: int, count: int) -> None:
+        rate = queue.settings.rate
+        if rate is not None:
+            queue.paid_until = rate.spend(queue.paid_until, now_ms, count)
 
     def _hand_out(self, leased: list[Job], record: JobsLeased, fence: int) -> None:
         """Lease jobs of one queue as ``record`` says, the first of them under ``fence``."""
@@ -484,6 +490,7 @@ class State:
             if record.cause == jobs.TAKEN:
                 totals.popped += 1
                 totals.acked += 1
+                self._spend(queue, record.taken_ms, 1)
             elif record.cause == jobs.PURGED:
                 totals.purged += 1
             elif record.cause == jobs.DELETED:

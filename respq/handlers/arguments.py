@@ -16,11 +16,13 @@ from respq.config import COUNT_MAX, DURATION_MS_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.job import PHASE_NAMES, is_receipt
 from respq.engine.jobs.push import PushTerms, check_meta
+from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
 from respq.errors import BadCron, RespqError, SyntaxFault
 
 INTEGER_MAX = (1 << 63) - 1
+RATE_MAX = 1_000_000
 CURSOR_MAX = (1 << 64) - 1
 ATTEMPTS_MAX = 1_000_000
 NOT_AN_INTEGER = "value is not an integer or out of range"
@@ -73,6 +75,21 @@ def duration_between(what: str, least: int) -> Callable[[bytes], int]:
         return duration
 
     return read
+
+
+def read_rate(jobs: bytes, per: bytes, duration: bytes) -> Rate:
+    """Return a rate from its words."""
+    if per.upper() != b"PER":
+        raise SyntaxFault(f"RATE is n PER ms: PER should stand where '{shown(per)}' does")
+    return Rate(
+        integer_between("the number of RATE", 1, RATE_MAX)(jobs),
+        duration_between("the time of RATE", 1)(duration),
+    )
+
+
+def queue_changes(*, norate: bool = False, **changes: Any) -> dict[str, Any]:
+    """Return the settings that are named, by their fields."""
+    return changes | ({"rate": None} if norate else {})
 
 
 def none_for_zero(read: Callable[[bytes], int]) -> Callable[[bytes], int | None]:
@@ -268,7 +285,7 @@ ErrorText = Annotated[bytes, Arg(bytes, values=("text",), token=b"ERROR")]
 QueueChanges = Annotated[
     dict[str, Any] | None,
     ArgGroup(
-        dict,
+        queue_changes,
         {
             "min_first": Arg(
                 one_of("ORDER", {b"MAX": False, b"MIN": True}),
@@ -302,6 +319,13 @@ QueueChanges = Annotated[
                 values=("ms",),
                 token=b"KEEPDEAD",
             ),
+            "rate": Arg(
+                read_rate,
+                values=("n", "PER", "ms"),
+                token=b"RATE",
+                excludes="rate",
+            ),
+            "norate": Arg(bool, token=b"NORATE", excludes="rate"),
         },
     ),
 ]

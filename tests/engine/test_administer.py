@@ -32,7 +32,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
     line = (
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
         "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
-        "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d"
+        "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d RATE 9 per 1m"
     )
 
     harness.say(line)
@@ -50,6 +50,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"OVERFLOW": b"DROPOLDEST",
         b"CONCURRENCY": 3,
         b"KEEPDEAD": 604_800_000,
+        b"RATE": b"9 PER 60000",
         b"paused_in_ms": 0,
         b"paused_out_ms": 0,
     }

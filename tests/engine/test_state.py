@@ -26,6 +26,7 @@ from respq.engine.jobs.job import (
     TAKEN,
 )
 from respq.engine.jobs.queue import FOREVER_MS
+from respq.engine.jobs.rate import Rate
 from respq.engine.records import (
     AnswerKept,
     AnyRecord,
@@ -63,6 +64,7 @@ MADE = QueueMade(1, 0, b"q", T, False, QueueSettings())
 PUSHED = JobsPushed(1, 2, [b"a"], 0, T, 0, None)
 DELAYED_PUSH = JobsPushed(1, 3, [b"b"], 5, T, T + 50, OPTIONS)
 LEASED_NOW = JobsLeased(1, [2], T + 100, 1, 1, T, b"me")
+RATED = QueueMade(1, 0, b"q", T, True, QueueSettings(rate=Rate(2, 50)))
 DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
 DIED_FOR_A_WHILE = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no", T + 70)
 SCHEDULE = ScheduleSet(
@@ -87,6 +89,9 @@ HISTORIES: dict[str, list[Record]] = {
     "delayed push": [MADE, DELAYED_PUSH],
     "restored ready": [MADE, PUSHED, RESTORED],
     "leased": [MADE, PUSHED, LEASED_NOW],
+    "leased at a rate": [RATED, PUSHED, LEASED_NOW],
+    "taken at a rate": [RATED, PUSHED, JobRemoved(1, 2, TAKEN, T + 3)],
+    "another rate": [RATED, PUSHED, LEASED_NOW, QueueSet(1, QueueSettings(rate=Rate(3, 50)))],
     "leased again": [MADE, PUSHED, JobsLeased(1, [2], T + 9, 1, 2, T, b"")],
     "touched": [MADE, PUSHED, LEASED_NOW, JobTouched(1, 2, T + 500)],
     "acked": [MADE, PUSHED, LEASED_NOW, JobsAcked(1, [2])],

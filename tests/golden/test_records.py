@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from respq.engine.codec import decode_body, encode_records, transactions
+from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import LINEAR, Backoff
 from respq.engine.records import (
     AnswerKept,
@@ -71,6 +72,7 @@ SETTINGS = QueueSettings(
     drop_oldest=True,
     concurrency=8,
     keepdead_ms=604_800_000,
+    rate=Rate(100, 60_000),
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,
@@ -119,6 +121,7 @@ EXPECTED: dict[str, Record] = {
     ),
     "28-job-undone": JobUndone(2, 41),
     "29-job-removed": JobRemoved(2, 41, cause=1),
+    "29-job-removed-as-taken": JobRemoved(2, 41, 0, NOW_MS),
     "30-job-returned": JobReturned(**FULL_JOB, phase=0, reason=0),
     "40-schedule-set": ScheduleSet(
         number=5,

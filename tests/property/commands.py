@@ -129,6 +129,8 @@ class Create:
     maxlen: int
     concurrency: int
     keepdead: int
+    rate: tuple[int, int] | None
+    """Jobs, and in how many milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,7 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.sampled_from([0, 0, 2]),
         st.sampled_from([0, 0, 1, 2]),
         st.sampled_from([0, 0, 30]),
+        st.sampled_from([None, None, (1, 7), (3, 50)]),
     ),
     st.builds(Redrive, NAMES, st.integers(1, 3)),
     st.builds(Redrive, NAMES, st.integers(1, 3)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from hiredis import ReplyError
@@ -174,6 +175,9 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.drop_expired = order.drop
     queue.maxlen, queue.concurrency = order.maxlen, order.concurrency
     queue.keepdead_ms = order.keepdead
+    if queue.rate != order.rate:
+        queue.rate, queue.level = order.rate, Fraction(order.rate[0] if order.rate else 0)
+        queue.level_ms = now_ms
 
 
 def expect_redriven(

@@ -7,6 +7,7 @@ two jobs come to be ready in the same instant either may go first: they have the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 LEASE_MS = 30_000
 ATTEMPTS = 3
@@ -64,6 +65,10 @@ class ModelQueue:
     """0 for none."""
     concurrency: int = 0
     """0 for none."""
+    rate: tuple[int, int] | None = None
+    level: Fraction = Fraction(0)
+    """How many jobs the rate allowed at ``level_ms``."""
+    level_ms: int = 0
     keepdead_ms: int = 0
     """0 for ever."""
     configured: bool = False
@@ -74,11 +79,19 @@ class ModelQueue:
     jobs: dict[bytes, ModelJob] = field(default_factory=dict)
     answers: dict[object, tuple[list[bytes], int]] = field(default_factory=dict)
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether it leases nothing, whatever is ready."""
+    def is_closed(self, now_ms: int) -> bool:
+        """Whether it gives out nothing, whatever is ready."""
         full = 0 < self.concurrency <= len(self.in_phase("leased"))
-        return full or self.paused_out_ms > 0
+        return full or self.paused_out_ms > 0 or (self.rate is not None and self.fill(now_ms) < 1)
+
+    def fill(self, now_ms: int) -> Fraction:
+        """Return how many jobs its rate allows now, parts of one included."""
+        if self.rate is None:
+            return Fraction(0)
+        jobs, per_ms = self.rate
+        more = Fraction((now_ms - self.level_ms) * jobs, per_ms)
+        self.level, self.level_ms = min(Fraction(jobs), self.level + more), now_ms
+        return self.level
 
     @property
     def waiting(self) -> int:
@@ -125,7 +138,7 @@ class Model:
     def claimable(self, name: str, now_ms: int) -> list[ModelJob]:
         """Return the jobs of a queue that a pop might be given."""
         queue = self.queues.get(name)
-        ready = queue.in_phase("ready") if queue is not None and not queue.is_closed else []
+        ready = queue.in_phase("ready") if queue is not None and not queue.is_closed(now_ms) else []
         return [job for job in ready if not job.is_over(now_ms)]
 
     def held(self, receipt: bytes, name: str, now_ms: int) -> ModelJob | None:
@@ -137,7 +150,8 @@ class Model:
     def take_first(self, job_id: bytes, name: str, now_ms: int) -> ModelJob:
         """Check that a popped job was one that had to be next, and return it."""
         queue = self.queues[name]
-        assert not queue.paused_out_ms
+        assert not queue.is_closed(now_ms)
+        queue.level -= queue.rate is not None
         for each in queue.in_phase("ready"):
             if each.is_over(now_ms):
                 self.expire(each, now_ms)
@@ -154,7 +168,6 @@ class Model:
         self, job_id: bytes, receipt: bytes, name: str, now_ms: int, lease_ms: int | None
     ) -> None:
         job = self.take_first(job_id, name, now_ms)
-        assert not job.queue.is_closed
         job.queue.active_ms = now_ms
         fence = int(receipt.partition(b":")[0])
         assert receipt == b"%d:%b" % (fence, job_id)

@@ -139,18 +139,20 @@ class Administering(EngineCore):
         return True
 
     def look_at_queue(self, now_ms: int, queue: Queue) -> None:
-        """End the pauses of a queue that are over; drop one that was idle for too long."""
-        if queue.pause_ends_ms:
-            pauses = (queue.paused_in_ms, queue.paused_out_ms)
-            self._pause(queue, *(0 if until_ms <= now_ms else until_ms for until_ms in pauses))
-        else:
+        """Let happen to a queue what is due: a pause ends, a rate opens, an idle one is dropped."""
+        if not queue.configured:
             self._look_at_idle(now_ms, queue)
+            return
+        if 0 < queue.rate_opens_ms <= now_ms:
+            self.state.open_at(queue, 0)
+        pauses = (queue.paused_in_ms, queue.paused_out_ms)
+        self._pause(queue, *(0 if until_ms <= now_ms else until_ms for until_ms in pauses))
 
     def _look_at_idle(self, now_ms: int, queue: Queue) -> None:
         """Drop a queue that nobody configured and nobody has used for a day."""
         if len(queue) or queue.schedules:
-            self.state.look_again(queue, now_ms + IDLE_QUEUE_MS)
+            self.state.look_at(queue, now_ms + IDLE_QUEUE_MS)
         elif queue.active_ms + IDLE_QUEUE_MS > now_ms:
-            self.state.look_again(queue, queue.active_ms + IDLE_QUEUE_MS)
+            self.state.look_at(queue, queue.active_ms + IDLE_QUEUE_MS)
         else:
             self.emit(QueueDropped(queue.number))

@@ -47,8 +47,8 @@ class Delivering(EngineCore):
     ) -> list[Job]:
         """Lease up to ``count`` of the most urgent jobs, most urgent first."""
         queue = self.state.names[db].get(name)
-        if queue is not None and (queue.paused_out_ms or queue.settings.concurrency is not None):
-            count = min(count, queue.deliverable)
+        if queue is not None and queue.is_limited:
+            count = min(count, self.room(now_ms, queue))
         leased: list[Job] = []
         while queue is not None and len(leased) < count:
             at_head = queue.ready.head(count - len(leased))
@@ -76,6 +76,14 @@ class Delivering(EngineCore):
                 self.expire(now_ms, at_head[end])
         return leased
 
+    def room(self, now_ms: int, queue: Queue) -> int:
+        """Return how many READY jobs may go out, and see to it that who waits is told of more."""
+        room = queue.deliverable(now_ms)
+        rate = queue.settings.rate
+        if not room and rate is not None and not rate.left(queue.paid_until, now_ms):
+            self.state.open_at(queue, rate.opens_ms(queue.paid_until))
+        return room
+
     def _lease_run(
         self, now_ms: int, run: list[Job], terms: tuple[int, int], holder: bytes
     ) -> None:
@@ -93,17 +101,20 @@ class Delivering(EngineCore):
     def take(self, now_ms: int, db: int, name: bytes, *, count: int = 1) -> list[Job]:
         """Take up to ``count`` of the most urgent jobs for good, without a lease."""
         queue = self.state.names[db].get(name)
-        if queue is None or not queue.deliverable:
-            return []
+        if queue is not None and queue.is_limited:
+            if not self.room(now_ms, queue):
+                return []
+            rate = queue.settings.rate
+            count = count if rate is None else min(count, rate.left(queue.paid_until, now_ms))
         taken: list[Job] = []
-        while len(taken) < count:
+        while queue is not None and len(taken) < count:
             job = queue.ready.first()
             if job is None:
                 break
             if self._ttl_is_over(now_ms, job):
                 self.expire(now_ms, job)
                 continue
-            self.emit(JobRemoved(queue.number, job.number, jobs.TAKEN))
+            self.emit(JobRemoved(queue.number, job.number, jobs.TAKEN, now_ms))
             taken.append(job)
         return taken
 

@@ -129,6 +129,7 @@ def settings_facts(queue: Queue) -> Facts:
     A pause is the instant of its end in unix ms, -1 if it has none, and 0 if there is none.
     """
     settings = queue.settings
+    rate = settings.rate
     return {
         b"ORDER": b"MIN" if settings.min_first else b"MAX",
         b"PRIORITIES": b"TEXT" if settings.text else b"NUMERIC",
@@ -141,6 +142,7 @@ def settings_facts(queue: Queue) -> Facts:
         b"OVERFLOW": b"DROPOLDEST" if settings.drop_oldest else b"REJECT",
         b"CONCURRENCY": settings.concurrency or 0,
         b"KEEPDEAD": settings.keepdead_ms or 0,
+        b"RATE": b"%d PER %d" % (rate.jobs, rate.per_ms) if rate is not None else b"",
         b"paused_in_ms": _pause_end(queue.paused_in_ms),
         b"paused_out_ms": _pause_end(queue.paused_out_ms),
     }

@@ -90,16 +90,18 @@ class Queue:
         "db",
         "dead",
         "delayed_count",
-        "idle_ms",
         "ids",
+        "is_limited",
         "jobs",
         "leases",
+        "look_ms",
         "made_ms",
         "name",
         "number",
-        "pause_ends_ms",
+        "paid_until",
         "paused_in_ms",
         "paused_out_ms",
+        "rate_opens_ms",
         "ready",
         "schedules",
         "settings",
@@ -130,8 +132,12 @@ class Queue:
         """Until when it takes no jobs; 0 if it does."""
         self.paused_out_ms = 0
         """Until when it gives none out; 0 if it does."""
-        self.pause_ends_ms = 0
-        """When the timers look at that; derived."""
+        self.paid_until = 0
+        """What its rate has given out; see `Rate`."""
+        self.rate_opens_ms = 0
+        """When to tell those who wait that its rate allows more; derived."""
+        self.is_limited = False
+        """Whether more than its READY jobs decides what it gives out; derived."""
         self.delayed_count = 0
         self.ready = ReadyOrder(min_first=settings.min_first)
         self.leases: Spread[bytes, Job] = Spread()
@@ -139,18 +145,28 @@ class Queue:
         self.ids: Spread[bytes, Job] = Spread()
         self.answers: dict[bytes, AnswerKept] = {}
         self.schedules: dict[bytes, ScheduleSet] = {}
-        self.idle_ms = 0
-        """When the timers look whether the queue is idle; derived."""
+        self.look_ms = 0
+        """When the timers look what has become of it; derived."""
 
-    @property
-    def deliverable(self) -> int:
-        """How many READY jobs may be handed out now; their ttl may be over."""
+    def deliverable(self, now_ms: int) -> int:
+        """Return how many READY jobs may be handed out; their ttl may be over."""
+        count = self.ready.count
+        if not self.is_limited:
+            return count
         if self.paused_out_ms:
             return 0
-        concurrency = self.settings.concurrency
-        if concurrency is None:
-            return self.ready.count
-        return max(0, min(self.ready.count, concurrency - len(self.leases)))
+        settings = self.settings
+        if settings.concurrency is not None:
+            count = min(count, settings.concurrency - len(self.leases))
+        if settings.rate is not None:
+            count = min(count, settings.rate.left(self.paid_until, now_ms))
+        return max(0, count)
+
+    def decide_limits(self) -> None:
+        """Note whether anything but its READY jobs decides what it gives out."""
+        settings = self.settings
+        limits = settings.concurrency is not None or settings.rate is not None
+        self.is_limited = limits or self.paused_out_ms > 0
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
