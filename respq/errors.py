@@ -6,6 +6,10 @@
     ├─ NoJob                   NOJOB      no job of that id
     ├─ BadReceipt              BADRECEIPT a receipt whose delivery is over
     ├─ WrongState              STATE      the object is not in a state that allows it
+    ├─ Paused                  PAUSED     the queue takes no jobs for a while
+    ├─ MaxLen                  MAXLEN     the queue is full
+    ├─ Duplicate               DUPLICATE  its key, or its payload, is held; the holder's id follows
+    ├─ RateLimited             RATELIMIT  too many in a time; how long to wait follows
     ├─ TooBig                  TOOBIG     a payload or a transaction over its limit
     ├─ Exists                  EXISTS     the name is taken
     ├─ Immutable               IMMUTABLE  a setting that cannot change any more
@@ -80,6 +84,26 @@ class MaxLen(RespqError):
     """The queue holds as many jobs as it may."""
 
     prefix = "MAXLEN"
+
+
+class Duplicate(RespqError):
+    """What a push brings is there already; ``holder`` is the id of that job."""
+
+    prefix = "DUPLICATE"
+
+    def __init__(self, holder: bytes, reason: str) -> None:
+        super().__init__(f"{holder.decode('ascii', 'backslashreplace')} {reason}")
+        self.holder = holder
+
+
+class RateLimited(RespqError):
+    """More would come in a time than the queue takes; try again in ``retry_ms``."""
+
+    prefix = "RATELIMIT"
+
+    def __init__(self, retry_ms: int, reason: str) -> None:
+        super().__init__(f"{retry_ms} {reason}")
+        self.retry_ms = retry_ms
 
 
 class TooBig(RespqError):

@@ -218,7 +218,7 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
         "about": (queue.number, queue.db, queue.name, queue.made_ms, queue.active_ms),
         "configured": queue.configured,
         "pauses": (queue.paused_in_ms, queue.paused_out_ms),
-        "paid_until": queue.paid_until,
+        "paid_until": (queue.paid_until, queue.push_paid_until),
         "settings": queue.settings,
         "totals": queue.totals.as_list(),
         "counts": list(queue.counts),
@@ -227,6 +227,8 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
         "leases": {receipt: job.number for receipt, job in queue.leases.items()},
         "dead": list(queue.dead),
         "ids": {job_id: job.number for job_id, job in queue.ids.items()},
+        "keys": {key: job.number for key, job in queue.keys.items()},
+        "windows": {key: (w.id, w.until_ms) for key, w in queue.windows.items()},
         "answers": {key: (a.ids, a.until_ms) for key, a in queue.answers.items()},
         "schedules": {name: s.number for name, s in queue.schedules.items()},
     }

@@ -202,6 +202,9 @@ class QueueServer(RuleBasedStateMachine):
         options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
         options += f" CONCURRENCY {order.concurrency} KEEPDEAD {order.keepdead} "
         options += "NORATE" if order.rate is None else "RATE {} PER {}".format(*order.rate)
+        options += " DUPLICATES " + ("REFUSE" if order.refuse_duplicates else "ALLOW")
+        push_rate = order.push_rate
+        options += " PUSHRATE {} PER {}".format(*push_rate) if push_rate else " NOPUSHRATE"
         new = order.queue not in self.model.queues
         if new:
             options += f" ORDER {'MIN' if order.min_first else 'MAX'}"
@@ -257,6 +260,10 @@ class QueueServer(RuleBasedStateMachine):
                         *(job.id, model, job.priority, "ready", self.model.rank, 0, expires_ms)
                     )
                     model.active_ms = job.pushed_ms
+                    model.pushes.append(job.pushed_ms)
+                    key = f"payload {job.payload.decode()}"
+                    if model.refuse_duplicates and model.holder(key) is None:
+                        model.jobs[job.id].key = key
 
     def forget_idle(self) -> None:
         names = self.harness.engine.state.names[0]
@@ -332,6 +339,13 @@ class QueueServer(RuleBasedStateMachine):
             assert set(queue.leases) == {job.receipt for job in model.in_phase("leased")}
 
     @invariant()
+    def the_keys_are_those_of_the_model(self) -> None:
+        for name, queue in self.harness.engine.state.names[0].items():
+            jobs = self.model.queues[name.decode()].jobs.values()
+            named = {job.id for job in jobs if job.key is not None}
+            assert {job.id for job in queue.keys.values()} == named
+
+    @invariant()
     def the_jobs_stand_in_the_order_of_the_model(self) -> None:
         for name, queue in self.harness.engine.state.names[0].items():
             model = self.model.queues[name.decode()]
@@ -344,7 +358,7 @@ class QueueServer(RuleBasedStateMachine):
         for queue in self.harness.engine.state.queues.values():
             totals = queue.totals
             gone = totals.acked + totals.dropped + totals.purged + totals.deleted
-            gone += totals.evicted + totals.forgotten
+            gone += totals.evicted + totals.forgotten + totals.replaced
             assert totals.pushed + totals.returned == sum(queue.counts) + gone
 
     @invariant()

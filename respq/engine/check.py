@@ -69,6 +69,13 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     assert dict(queue.ids) == {
         j.options.id: j for j in queue if j.options is not None and j.options.id is not None
     }
+    assert dict(queue.keys) == {
+        j.options.dedup.key: j
+        for j in queue
+        if j.options is not None and j.options.dedup is not None
+    }
+    for window in queue.windows.values():
+        timed.add((window.until_ms, window.number))
     for schedule in queue.schedules.values():
         assert state.schedules[schedule.number] is schedule
         if schedule.next_ms and not schedule.paused:
@@ -76,6 +83,8 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     settings = queue.settings
     limits = settings.concurrency is not None or settings.rate is not None
     assert queue.is_limited == (limits or queue.paused_out_ms > 0)
+    guards = settings.maxlen is not None or settings.push_rate is not None
+    assert queue.is_guarded == (guards or settings.refuse_duplicates or queue.paused_in_ms > 0)
     pauses = {queue.paused_in_ms, queue.paused_out_ms} - {0}
     assert queue.configured or not (pauses or queue.rate_opens_ms)
     assert queue.look_ms <= min(pauses - {FOREVER_MS}, default=queue.look_ms)

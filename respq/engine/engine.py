@@ -14,7 +14,7 @@ from respq.engine.jobs.delivery import Delivering
 from respq.engine.jobs.job import DEAD, DELAYED, FORGOTTEN, LEASED, Job
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
-from respq.engine.records import JobDue, JobRemoved
+from respq.engine.records import JobDue, JobRemoved, WindowClosed, WindowOpened
 
 
 class Engine(Scheduling, Delivering, DeadLetters, Administering):
@@ -36,6 +36,8 @@ class Engine(Scheduling, Delivering, DeadLetters, Administering):
                 self._job_is_due(now_ms, due)
             elif isinstance(due, Queue):
                 self.look_at_queue(now_ms, due)
+            elif isinstance(due, WindowOpened):
+                self.emit(WindowClosed(due.queue, due.number, due.key))
             else:
                 self.fire(now_ms, due)
             self.end_transaction(start)

@@ -16,7 +16,7 @@ layout that changes gets a new tag, and the old class stays to be read (tests/go
     queues     10-19   made, set, renamed, purged, dropped, paused
     jobs       20-39   pushed or restored (full state), then changes of one job
     schedules  40-49
-    answers    50-59   what a repeated push is told
+    answers    50-59   what a repeated push is told, and windows in which it is one
 
 Every job record carries its queue's number, so that totals can be counted from the
 record alone, even when the job itself is gone.
@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import msgspec
 
+from respq.engine.jobs.dedup import Dedup
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
 
@@ -57,6 +58,10 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """How long a dead letter is kept; None for ever."""
     rate: Rate | None = None
     """How many jobs are given out in a time; None for no limit."""
+    push_rate: Rate | None = None
+    """How many jobs are taken in a time; None for no limit."""
+    refuse_duplicates: bool = False
+    """No two live jobs may have the same payload."""
 
 
 class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -81,6 +86,8 @@ class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     expires_ms: int | None = None
     """Instant at which the ttl is over."""
     labels: Labels | None = None
+    dedup: Dedup | None = None
+    """None also when the job has let go of its key."""
 
 
 class EpochStarted(Record, tag=1):
@@ -105,6 +112,7 @@ class QueueMade(Record, tag=10):
     paused_out_ms: int = 0
     """As in `QueuePaused`."""
     paid_until: int = 0
+    push_paid_until: int = 0
     """See `Rate`."""
 
 
@@ -333,6 +341,25 @@ class AnswerKept(Record, tag=50):
     until_ms: int
 
 
+class WindowOpened(Record, tag=51):
+    """A key is held until ``until_ms``, whatever becomes of the job that brought it."""
+
+    queue: int
+    number: int
+    key: bytes
+    id: bytes
+    """Of that job."""
+    until_ms: int
+
+
+class WindowClosed(Record, tag=52):
+    """A key is held by no window any more."""
+
+    queue: int
+    number: int
+    key: bytes
+
+
 AnyRecord = (
     EpochStarted
     | QueueMade
@@ -356,4 +383,6 @@ AnyRecord = (
     | ScheduleFired
     | ScheduleRemoved
     | AnswerKept
+    | WindowOpened
+    | WindowClosed
 )

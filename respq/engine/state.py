@@ -51,11 +51,13 @@ from respq.engine.records import (
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
+    WindowClosed,
+    WindowOpened,
 )
 from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
-Timed = Job | ScheduleSet | Queue
+Timed = Job | ScheduleSet | Queue | WindowOpened
 
 
 class State:
@@ -98,6 +100,8 @@ class State:
                 self._enter(job)
             for schedule in queue.schedules.values():
                 self._time_schedule(schedule)
+            for window in queue.windows.values():
+                self.timers.add(window.until_ms, window.number, window)
             self._time_queue(queue)
 
     # Indexes: where a job stands by its phase.
@@ -203,7 +207,7 @@ class State:
             totals=Totals(*record.totals),
         )
         queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
-        queue.paid_until = record.paid_until
+        queue.paid_until, queue.push_paid_until = record.paid_until, record.push_paid_until
         queue.decide_limits()
         self.queues[queue.number] = queue
         self.names[queue.db][queue.name] = queue
@@ -213,6 +217,8 @@ class State:
         queue = self.queues[record.queue]
         if record.settings.rate != queue.settings.rate:
             queue.paid_until = queue.rate_opens_ms = 0
+        if record.settings.push_rate != queue.settings.push_rate:
+            queue.push_paid_until = 0
         queue.settings = record.settings
         self._configured(queue)
 
@@ -277,6 +283,7 @@ class State:
         queue.leases = Spread()
         queue.dead = {}
         queue.ids = Spread()
+        queue.keys = Spread()
         if not self.live:
             self.graveyard.clear()
 
@@ -286,6 +293,8 @@ class State:
         for schedule in queue.schedules.values():
             self._untime_schedule(schedule)
             del self.schedules[schedule.number]
+        for window in queue.windows.values():
+            self._untime_window(window)
         self.graveyard += queue.jobs.values()
         if not self.live:
             self.graveyard.clear()
@@ -295,6 +304,7 @@ class State:
         queue.leases = Spread()
         queue.dead = {}
         queue.ids = Spread()
+        queue.keys = Spread()
         queue.ready.clear()
 
     def free(self, limit: int) -> bool:
@@ -318,6 +328,10 @@ class State:
         payloads = record.payloads
         queue.totals.pushed += len(payloads)
         queue.active_ms = pushed_ms = record.pushed_ms
+        push_rate = queue.settings.push_rate
+        if push_rate is not None:
+            spent = push_rate.spend(queue.push_paid_until, pushed_ms, len(payloads))
+            queue.push_paid_until = spent
         priority, due_ms, options = record.priority, record.due_ms, record.options
         phase = DELAYED if due_ms else READY
         pushed: dict[int, Job] = {}
@@ -423,6 +437,9 @@ class State:
             job.fence = fence
             job.holder = holder
             fence += 1
+            options = job.options
+            if options is not None and options.dedup is not None and options.dedup.until_start:
+                queue.let_go(job)
 
     def _enter_leases(self, queue: Queue, leased: list[Job], until_ms: int, fence: int) -> None:
         """Move READY jobs of one queue to the leases; the first gets ``fence``."""
@@ -499,6 +516,8 @@ class State:
                 totals.evicted += 1
             elif record.cause == jobs.FORGOTTEN:
                 totals.forgotten += 1
+            elif record.cause == jobs.REPLACED:
+                totals.replaced += 1
             else:
                 totals.dropped += 1
                 totals.expired += record.cause == jobs.HELD_EXPIRED
@@ -558,6 +577,7 @@ class State:
         if job is None:
             return
         self._move(job, DEAD, record.order, record.due_ms, record.died_ms)
+        job.queue.let_go(job)
         job.trouble = Trouble(record.failures, record.crashes, record.error, record.reason)
 
     def _job_undone(self, record: JobUndone) -> None:
@@ -629,6 +649,28 @@ class State:
             if answers[key].until_ms <= answered_ms:
                 del answers[key]
 
+    def _window_opened(self, record: WindowOpened) -> None:
+        windows = self.queues[record.queue].windows
+        old = windows.get(record.key)
+        if old is not None:
+            self._untime_window(old)
+        windows[record.key] = record
+        if self.live:
+            self.timers.add(record.until_ms, record.number, record)
+
+    def _window_closed(self, record: WindowClosed) -> None:
+        queue = self.queues.get(record.queue)
+        window = queue.windows.get(record.key) if queue is not None else None
+        if queue is None or window is None or window.number != record.number:
+            self.passed_over = max(self.passed_over, record.number)
+            return
+        self._untime_window(window)
+        del queue.windows[record.key]
+
+    def _untime_window(self, window: WindowOpened) -> None:
+        if self.live:
+            self.timers.remove(window.until_ms, window.number)
+
 
 _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     EpochStarted: State._epoch_started,
@@ -653,4 +695,6 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     ScheduleFired: State._schedule_fired,
     ScheduleRemoved: State._schedule_removed,
     AnswerKept: State._answer_kept,
+    WindowOpened: State._window_opened,
+    WindowClosed: State._window_closed,
 }

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from respq.broker.command import Arg, ArgGroup
 from respq.config import COUNT_MAX, DURATION_MS_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
+from respq.engine.jobs.dedup import REJECT, REPLACE, RETURN, DedupTerms
 from respq.engine.jobs.job import PHASE_NAMES, is_receipt
 from respq.engine.jobs.push import PushTerms, check_meta
 from respq.engine.jobs.rate import Rate
@@ -77,19 +78,50 @@ def duration_between(what: str, least: int) -> Callable[[bytes], int]:
     return read
 
 
-def read_rate(jobs: bytes, per: bytes, duration: bytes) -> Rate:
-    """Return a rate from its words."""
-    if per.upper() != b"PER":
-        raise SyntaxFault(f"RATE is n PER ms: PER should stand where '{shown(per)}' does")
-    return Rate(
-        integer_between("the number of RATE", 1, RATE_MAX)(jobs),
-        duration_between("the time of RATE", 1)(duration),
-    )
+def rate_of(word: str) -> Callable[[bytes, bytes, bytes], Rate]:
+    """Return a reader of rates, ``n PER ms``."""
+
+    def read(jobs: bytes, per: bytes, duration: bytes) -> Rate:
+        if per.upper() != b"PER":
+            raise SyntaxFault(f"{word} is n PER ms: PER should stand where '{shown(per)}' does")
+        return Rate(
+            integer_between(f"the number of {word}", 1, RATE_MAX)(jobs),
+            duration_between(f"the time of {word}", 1)(duration),
+        )
+
+    return read
 
 
-def queue_changes(*, norate: bool = False, **changes: Any) -> dict[str, Any]:
+def rate(word: str) -> Arg:
+    """Return an option that limits how many there may be in a time."""
+    return Arg(rate_of(word), values=("n", "PER", "ms"), token=word.encode(), excludes=word.lower())
+
+
+def no_rate(word: str) -> Arg:
+    """Return the option that ends what `rate` set."""
+    return Arg(bool, token=b"NO" + word.encode(), excludes=word.lower())
+
+
+def queue_changes(
+    *, norate: bool = False, nopushrate: bool = False, **changes: Any
+) -> dict[str, Any]:
     """Return the settings that are named, by their fields."""
-    return changes | ({"rate": None} if norate else {})
+    ended = {"rate": None} if norate else {}
+    return changes | ended | ({"push_rate": None} if nopushrate else {})
+
+
+def read_dedup(key: bytes, parts: dict[bytes, Any]) -> DedupTerms:
+    """Return a dedup key from its words."""
+    check_name("the key of DEDUP", key)
+    return DedupTerms(key, parts.get(b"UNTIL", False), parts.get(b"WINDOW", 0), parts.get(b"ON"))
+
+
+def push_terms(**terms: Any) -> PushTerms:
+    """Return what a push asks for."""
+    made = PushTerms(**terms)
+    if made.nx and made.dedup is not None and made.dedup.on is not None:
+        raise SyntaxFault("syntax error: NX and ON both say what becomes of a repetition")
+    return made
 
 
 def none_for_zero(read: Callable[[bytes], int]) -> Callable[[bytes], int | None]:
@@ -230,6 +262,25 @@ LEASE = Arg(duration_between("LEASE", 1), kind="integer", values=("ms",), token=
 TTL = Arg(duration_between("TTL", 1), kind="integer", values=("ms",), token=b"TTL")
 ID = Arg(bytes, values=("id",), token=b"ID")
 FRONT = Arg(bool, token=b"FRONT")
+DEDUP = Arg(
+    read_dedup,
+    values=("key",),
+    token=b"DEDUP",
+    parts=(
+        Arg(
+            one_of("UNTIL", {b"START": True, b"DONE": False}),
+            values=("START|DONE",),
+            token=b"UNTIL",
+        ),
+        Arg(duration_between("WINDOW", 1), kind="integer", values=("ms",), token=b"WINDOW"),
+        Arg(
+            one_of("ON", {word: word for word in (RETURN, REJECT, REPLACE)}),
+            values=("RETURN|REJECT|REPLACE",),
+            token=b"ON",
+        ),
+    ),
+)
+NX = Arg(bool, token=b"NX")
 IDMP = Arg(read_idmp, values=("producer", "n"), token=b"IDMP")
 NAME = Arg(read_name("NAME"), values=("type",), token=b"NAME")
 TAG = Arg(read_name("TAG"), values=("tag",), token=b"TAG", repeats_max=TAGS_MAX)
@@ -249,10 +300,12 @@ _SHARED = {
     "meta": META,
     "trace": TRACE,
 }
-_PUSHED = {"idmp": IDMP, "front": FRONT}
-PushOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "id": ID, **_PUSHED})]
-PushManyOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, **_PUSHED})]
-"""Without ID: it names one job."""
+_PUSHED = {"idmp": IDMP, "nx": NX, "front": FRONT}
+PushOptions = Annotated[
+    PushTerms | None, ArgGroup(push_terms, {**_SHARED, "id": ID, "dedup": DEDUP, **_PUSHED})
+]
+PushManyOptions = Annotated[PushTerms | None, ArgGroup(push_terms, {**_SHARED, **_PUSHED})]
+"""Without ID and DEDUP: they name one job."""
 ScheduleOptions = Annotated[
     PushTerms | None,
     ArgGroup(
@@ -319,13 +372,15 @@ QueueChanges = Annotated[
                 values=("ms",),
                 token=b"KEEPDEAD",
             ),
-            "rate": Arg(
-                read_rate,
-                values=("n", "PER", "ms"),
-                token=b"RATE",
-                excludes="rate",
+            "refuse_duplicates": Arg(
+                one_of("DUPLICATES", {b"ALLOW": False, b"REFUSE": True}),
+                values=("ALLOW|REFUSE",),
+                token=b"DUPLICATES",
             ),
-            "norate": Arg(bool, token=b"NORATE", excludes="rate"),
+            "rate": rate("RATE"),
+            "norate": no_rate("RATE"),
+            "push_rate": rate("PUSHRATE"),
+            "nopushrate": no_rate("PUSHRATE"),
         },
     ),
 ]

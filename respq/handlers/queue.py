@@ -59,7 +59,8 @@ def qpush(call: Call, queue: Key, payload: Bulk, *, terms: PushOptions = None) -
     if terms is None:
         [number] = call.engine.push(call.now_ms, call.session.db, queue, [payload])
         return job_id(call.now_ms, number)
-    return call.engine.push_many(call.now_ms, call.session.db, queue, [payload], terms)[0]
+    ids = call.engine.push_many(call.now_ms, call.session.db, queue, [payload], terms)
+    return None if ids is None else ids[0]
 
 
 @TABLE.command("QMPUSH", group="queue", since="0.1.0", flags=_GROW)
@@ -75,7 +76,7 @@ def qmpush(
         if len(each) > call.broker.settings.payload_bytes_max:
             raise _too_big(call, each)
     ids = call.engine.push_many(call.now_ms, call.db, queue, list(payload), terms or PushTerms())
-    return list(ids)
+    return NULL_ARRAY if ids is None else list(ids)
 
 
 @TABLE.command("QPOP", group="queue", since="0.1.0", flags=_TAKE)

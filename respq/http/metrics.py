@@ -62,6 +62,7 @@ _TOTALS_HELP: Final = {
     "deleted": "Jobs thrown away by QDEL",
     "evicted": "Jobs that made room for others, in queues that drop their oldest",
     "forgotten": "Dead letters that were kept for long enough",
+    "replaced": "Jobs that made way for another with their dedup key",
 }
 
 

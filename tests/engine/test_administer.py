@@ -32,7 +32,8 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
     line = (
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
         "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
-        "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d RATE 9 per 1m"
+        "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d RATE 9 per 1m "
+        "DUPLICATES refuse PUSHRATE 8 PER 1s"
     )
 
     harness.say(line)
@@ -51,6 +52,8 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"CONCURRENCY": 3,
         b"KEEPDEAD": 604_800_000,
         b"RATE": b"9 PER 60000",
+        b"DUPLICATES": b"REFUSE",
+        b"PUSHRATE": b"8 PER 1000",
         b"paused_in_ms": 0,
         b"paused_out_ms": 0,
     }

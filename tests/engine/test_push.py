@@ -256,7 +256,9 @@ def test_a_repetition_does_not_begin_a_new_window(harness: Harness) -> None:
 def test_the_newest_answers_are_kept_up_to_the_limit(harness: Harness) -> None:
     def push(number: int) -> bytes:
         terms = PushTerms(idmp=(b"me", number))
-        return harness.engine.push_many(harness.now_ms, 0, b"q", [b"x"], terms)[0]
+        ids = harness.engine.push_many(harness.now_ms, 0, b"q", [b"x"], terms)
+        assert ids is not None
+        return ids[0]
 
     ids = [push(number) for number in range(ANSWERS_MAX + 1)]
 

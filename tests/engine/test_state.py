@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import get_args
 
+import msgspec
 import pytest
 
 from respq.engine.check import check
 from respq.engine.codec import decode_records, encode_records
+from respq.engine.jobs.dedup import Dedup
 from respq.engine.jobs.job import (
     BY_LEASE_END,
     BY_NACK,
@@ -23,6 +25,7 @@ from respq.engine.jobs.job import (
     LEASED,
     PURGED,
     READY,
+    REPLACED,
     TAKEN,
 )
 from respq.engine.jobs.queue import FOREVER_MS
@@ -54,6 +57,8 @@ from respq.engine.records import (
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
+    WindowClosed,
+    WindowOpened,
 )
 from respq.engine.state import State
 from tests.harness import START_MS, Harness, image
@@ -63,6 +68,8 @@ OPTIONS = JobOptions(id=b"mine", attempts=9, expires_ms=T + 90_000)
 MADE = QueueMade(1, 0, b"q", T, False, QueueSettings())
 PUSHED = JobsPushed(1, 2, [b"a"], 0, T, 0, None)
 DELAYED_PUSH = JobsPushed(1, 3, [b"b"], 5, T, T + 50, OPTIONS)
+KEYED = JobsPushed(1, 2, [b"a"], 0, T, 0, JobOptions(dedup=Dedup(b"=k", until_start=True)))
+WINDOW = WindowOpened(1, 6, b"=k", b"%d-2" % T, T + 50)
 LEASED_NOW = JobsLeased(1, [2], T + 100, 1, 1, T, b"me")
 RATED = QueueMade(1, 0, b"q", T, True, QueueSettings(rate=Rate(2, 50)))
 DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
@@ -116,6 +123,15 @@ HISTORIES: dict[str, list[Record]] = {
     "schedule set": [MADE, SCHEDULE],
     "schedule fired": [MADE, SCHEDULE, ScheduleFired(1, 4, 1, T + 10, T + 20)],
     "schedule removed": [MADE, SCHEDULE, ScheduleRemoved(1, 4)],
+    "a key": [MADE, KEYED],
+    "a key let go at the start": [MADE, KEYED, LEASED_NOW],
+    "a key let go at death": [MADE, KEYED, LEASED_NOW, DIED],
+    "a key that is held": [MADE, KEYED, msgspec.structs.replace(KEYED, first=3)],
+    "replaced": [MADE, KEYED, JobRemoved(1, 2, REPLACED)],
+    "window": [MADE, WINDOW],
+    "another window": [MADE, WINDOW, WindowOpened(1, 7, b"=k", b"x", T + 90)],
+    "window closed": [MADE, WINDOW, WindowClosed(1, 6, b"=k")],
+    "dropped with a window": [MADE, KEYED, WINDOW, QueueDropped(1)],
     "answered": [MADE, AnswerKept(1, b"1:p", [b"x"], T + 600_000)],
 }
 

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from respq.engine.codec import decode_body, encode_records, transactions
+from respq.engine.jobs.dedup import Dedup
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import LINEAR, Backoff
 from respq.engine.records import (
@@ -40,6 +41,8 @@ from respq.engine.records import (
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
+    WindowClosed,
+    WindowOpened,
 )
 
 FILES = Path(__file__).parent / "records"
@@ -59,6 +62,7 @@ OPTIONS = JobOptions(
     lease_ms=90_000,
     expires_ms=NOW_MS + 86_400_000,
     labels=LABELS,
+    dedup=Dedup(b"=order-7", until_start=True),
 )
 SETTINGS = QueueSettings(
     text=True,
@@ -73,6 +77,8 @@ SETTINGS = QueueSettings(
     concurrency=8,
     keepdead_ms=604_800_000,
     rate=Rate(100, 60_000),
+    push_rate=Rate(1_000, 1_000),
+    refuse_duplicates=True,
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,
@@ -146,6 +152,8 @@ EXPECTED: dict[str, Record] = {
     ),
     "41-schedule-fired": ScheduleFired(2, 5, 4, NOW_MS, NOW_MS + 86_400_000),
     "42-schedule-removed": ScheduleRemoved(2, 5),
+    "51-window-opened": WindowOpened(2, 6, b"=order-7", b"1795000000000-41", NOW_MS + 60_000),
+    "52-window-closed": WindowClosed(2, 6, b"=order-7"),
     "50-answer-kept": AnswerKept(2, b"7:producer", [b"1795000000000-41", b"x"], NOW_MS + 600_000),
 }
 SEVERAL = [

@@ -29,6 +29,20 @@ class Push:
     id: str | None = None
     idmp: int | None = None
     front: bool = False
+    dedup: Dedup | None = None
+    nx: bool = False
+
+    @property
+    def payloads(self) -> list[str]:
+        return ["p"] if self.count == 1 else [f"p{each}" for each in range(self.count)]
+
+
+@dataclass(frozen=True)
+class Dedup:
+    key: str
+    until_start: bool
+    window: int | None
+    on: str | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,15 @@ PUSH = st.builds(
     st.none() | st.sampled_from(["x", "y"]),
     st.none() | st.integers(1, 2),
     st.booleans(),
+    st.none()
+    | st.builds(
+        Dedup,
+        st.sampled_from(["k", "l"]),
+        st.booleans(),
+        st.none() | SHORT_MS,
+        st.sampled_from([None, "RETURN", "REJECT", "REPLACE"]),
+    ),
+    st.booleans(),
 )
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
@@ -131,6 +154,8 @@ class Create:
     keepdead: int
     rate: tuple[int, int] | None
     """Jobs, and in how many milliseconds."""
+    push_rate: tuple[int, int] | None
+    refuse_duplicates: bool
 
 
 @dataclass(frozen=True)
@@ -187,6 +212,8 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.sampled_from([0, 0, 1, 2]),
         st.sampled_from([0, 0, 30]),
         st.sampled_from([None, None, (1, 7), (3, 50)]),
+        st.sampled_from([None, None, (2, 7), (3, 50)]),
+        st.sampled_from([False, False, True]),
     ),
     st.builds(Redrive, NAMES, st.integers(1, 3)),
     st.builds(Redrive, NAMES, st.integers(1, 3)),
@@ -262,16 +289,19 @@ def _ids(model: Model, spec: Delete) -> list[bytes]:
 
 
 def _push_line(spec: Push, model: Model) -> str:
-    payloads = " ".join(f"p{each}" for each in range(spec.count))
-    line = f"QMPUSH {spec.queue} {spec.count} {payloads}"
+    line = f"QMPUSH {spec.queue} {spec.count} {' '.join(spec.payloads)}"
     if spec.count == 1:
         line = f"QPUSH {spec.queue} p{option('ID', spec.id)}"
+        if spec.dedup is not None:
+            line += f" DEDUP {spec.dedup.key}" + " UNTIL START" * spec.dedup.until_start
+            line += option("WINDOW", spec.dedup.window)
+            line += "" if spec.nx else option("ON", spec.dedup.on)
     if spec.priority:
         queue = model.queues.get(spec.queue)
         text = queue is not None and queue.text
         line += f" PRIORITY {TEXT_PRIORITIES[spec.priority] if text else spec.priority}"
     line += f" IDMP me {spec.idmp}" if spec.idmp else ""
-    line += " FRONT" * spec.front
+    line += " FRONT" * spec.front + " NX" * spec.nx
     for word in ("delay", "ttl", "attempts", "lease"):
         line += option(word, getattr(spec, word))
     return line

@@ -71,24 +71,63 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
         answers = [[job_id]] if job_id in known.jobs else []
         found = (known.answers.get(key, ([], 0)) for key in keys)
         answers += [given for given, until_ms in found if until_ms > now_ms]
+        if answers and spec.nx:
+            assert reply in (None, NULL_ARRAY)
+            return
         if answers:
             assert ids == (answers[0] if spec.count > 1 else answers[0][:1])
             return
-    if known is not None and known.paused_in_ms:
-        assert _is_error(reply, "PAUSED")
-        return
+    replaced = None
+    if known is not None and spec.count == 1 and spec.dedup is not None:
+        held = known.holder(spec.dedup.key)
+        window_id, until_ms = known.windows.get(spec.dedup.key, (b"", 0))
+        on = None if spec.nx else spec.dedup.on
+        if held is None and until_ms <= now_ms:
+            pass
+        elif spec.nx:
+            assert reply is None
+            return
+        elif on == "REPLACE" and held is not None and held.phase == "leased":
+            assert _is_error(reply, "STATE")
+            return
+        elif on == "REJECT" or (on == "REPLACE" and held is None):
+            assert _is_error(reply, "DUPLICATE")
+            return
+        elif on == "REPLACE":
+            replaced = held
+        else:
+            assert ids == [held.id if held is not None else window_id]
+            for key in keys:
+                known.answers[key] = (ids, now_ms + WINDOW_MS)
+            return
     ttl_ms = spec.ttl if spec.ttl is not None else known.ttl_ms if known else None
     if ttl_ms is not None and spec.delay is not None and spec.delay >= ttl_ms:
         assert isinstance(reply, RespqError)
         return
-    if known is not None and 0 < known.maxlen < known.waiting + spec.count:
+    if known is not None and known.paused_in_ms:
+        assert _is_error(reply, "PAUSED")
+        return
+    named = spec.count == 1 and spec.dedup is not None
+    refuses = known is not None and known.refuse_duplicates and not named
+    if known and refuses and any(known.holder(f"payload {each}") for each in spec.payloads):
+        assert reply in (None, NULL_ARRAY) if spec.nx else _is_error(reply, "DUPLICATE")
+        return
+    if known is not None and not known.may_push(spec.count, now_ms):
+        assert known.push_rate is not None
+        assert _is_error(reply, "RATELIMIT" if spec.count <= known.push_rate[0] else "ERR")
+        return
+    room = known is None or not 0 < known.maxlen < known.waiting + spec.count
+    if not room and replaced is None:
         assert _is_error(reply, "MAXLEN")
         return
+    if replaced is not None:
+        del replaced.queue.jobs[replaced.id]
     queue = model.queue(spec.queue, now_ms)
+    queue.pushes += [now_ms] * spec.count
     queue.active_ms = now_ms
     assert len(set(ids)) == spec.count
     ranks = [model.next_rank(front=spec.front) for _ in ids]
-    for each, rank in zip(ids, sorted(ranks), strict=True):
+    for each, rank, payload in zip(ids, sorted(ranks), spec.payloads, strict=True):
         assert each == job_id or each.startswith(b"%d-" % now_ms)
         assert each == job_id or each not in model.finished
         queue.jobs[each] = ModelJob(
@@ -102,6 +141,14 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
             spec.attempts,
             spec.lease,
         )
+        if named:
+            assert spec.dedup is not None
+            queue.jobs[each].key = spec.dedup.key
+            queue.jobs[each].until_start = spec.dedup.until_start
+            if spec.dedup.window is not None:
+                queue.windows[spec.dedup.key] = (each, now_ms + spec.dedup.window)
+        elif queue.refuse_duplicates:
+            queue.jobs[each].key = f"payload {payload}"
     for key in keys:
         queue.answers[key] = (ids, now_ms + WINDOW_MS)
 
@@ -178,6 +225,9 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     if queue.rate != order.rate:
         queue.rate, queue.level = order.rate, Fraction(order.rate[0] if order.rate else 0)
         queue.level_ms = now_ms
+    if queue.push_rate != order.push_rate:
+        queue.push_rate, queue.pushes = order.push_rate, []
+    queue.refuse_duplicates = order.refuse_duplicates
 
 
 def expect_redriven(

@@ -33,6 +33,9 @@ class ModelJob:
     attempts: int = 0
     leased_ms: int = 0
     receipt: bytes = b""
+    key: str | None = None
+    """By which pushes are known to repeat it; None when it has let go of it."""
+    until_start: bool = False
 
     @property
     def timer_ms(self) -> int | None:
@@ -69,6 +72,12 @@ class ModelQueue:
     level: Fraction = Fraction(0)
     """How many jobs the rate allowed at ``level_ms``."""
     level_ms: int = 0
+    push_rate: tuple[int, int] | None = None
+    pushes: list[int] = field(default_factory=list)
+    """When the jobs came that the rate of pushes counts."""
+    refuse_duplicates: bool = False
+    windows: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    """By key: the id of its job, and until when."""
     keepdead_ms: int = 0
     """0 for ever."""
     configured: bool = False
@@ -92,6 +101,21 @@ class ModelQueue:
         more = Fraction((now_ms - self.level_ms) * jobs, per_ms)
         self.level, self.level_ms = min(Fraction(jobs), self.level + more), now_ms
         return self.level
+
+    def may_push(self, count: int, now_ms: int) -> bool:
+        """Tell whether the rate of pushes allows so many more: replay its bucket."""
+        if self.push_rate is None:
+            return True
+        jobs, per_ms = self.push_rate
+        level, at_ms = Fraction(jobs), 0
+        for pushed_ms in self.pushes:
+            level = min(Fraction(jobs), level + Fraction((pushed_ms - at_ms) * jobs, per_ms)) - 1
+            at_ms = pushed_ms
+        return min(Fraction(jobs), level + Fraction((now_ms - at_ms) * jobs, per_ms)) >= count
+
+    def holder(self, key: str) -> ModelJob | None:
+        """Return the job that holds a key."""
+        return next((job for job in self.jobs.values() if job.key == key), None)
 
     @property
     def waiting(self) -> int:
@@ -179,6 +203,8 @@ class Model:
                 job.due_ms = now_ms + own
                 break
         job.phase, job.receipt, job.leased_ms = "leased", receipt, now_ms
+        if job.until_start:
+            job.key = None
 
     def take(self, job_id: bytes, name: str, now_ms: int) -> None:
         job = self.take_first(job_id, name, now_ms)
@@ -197,6 +223,7 @@ class Model:
 
     def die(self, job: ModelJob, now_ms: int) -> None:
         job.phase = "dead"
+        job.key = None
         job.due_ms = now_ms + job.queue.keepdead_ms if job.queue.keepdead_ms else 0
         job.rank = self.next_rank()
         job.receipt = b""
@@ -218,6 +245,8 @@ class Model:
             return
         taken = self.taken.pop(job_id)
         if taken.queue in self.queues.values() and job_id not in taken.queue.jobs:
+            if taken.key is not None and taken.queue.holder(taken.key) is not None:
+                taken.key = None
             taken.queue.jobs[job_id] = taken
 
     def pass_to(self, now_ms: int) -> None:

@@ -150,7 +150,7 @@ class Administering(EngineCore):
 
     def _look_at_idle(self, now_ms: int, queue: Queue) -> None:
         """Drop a queue that nobody configured and nobody has used for a day."""
-        if len(queue) or queue.schedules:
+        if len(queue) or queue.schedules or queue.windows:
             self.state.look_at(queue, now_ms + IDLE_QUEUE_MS)
         elif queue.active_ms + IDLE_QUEUE_MS > now_ms:
             self.state.look_at(queue, queue.active_ms + IDLE_QUEUE_MS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from respq.engine.jobs.dedup import shown_key
 from respq.engine.jobs.delivery import ATTEMPTS, LEASE_MS, attempts_max
 from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Trouble
 from respq.engine.jobs.queue import FOREVER_MS, TOTALS, Queue
+from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
 from respq.engine.records import JobOptions, Labels, ScheduleSet
@@ -44,6 +46,7 @@ def job_facts(job: Job) -> Facts:
         b"reason": REASON_NAMES[trouble.reason] if job.phase == DEAD else b"",
         b"payload": job.payload,
         **_label_facts(options),
+        b"dedup": shown_key(options.dedup) if options is not None else b"",
     }
 
 
@@ -129,7 +132,6 @@ def settings_facts(queue: Queue) -> Facts:
     A pause is the instant of its end in unix ms, -1 if it has none, and 0 if there is none.
     """
     settings = queue.settings
-    rate = settings.rate
     return {
         b"ORDER": b"MIN" if settings.min_first else b"MAX",
         b"PRIORITIES": b"TEXT" if settings.text else b"NUMERIC",
@@ -140,12 +142,18 @@ def settings_facts(queue: Queue) -> Facts:
         b"EXPIRED": b"DROP" if settings.drop_expired else b"DEAD",
         b"MAXLEN": settings.maxlen or 0,
         b"OVERFLOW": b"DROPOLDEST" if settings.drop_oldest else b"REJECT",
+        b"DUPLICATES": b"REFUSE" if settings.refuse_duplicates else b"ALLOW",
         b"CONCURRENCY": settings.concurrency or 0,
         b"KEEPDEAD": settings.keepdead_ms or 0,
-        b"RATE": b"%d PER %d" % (rate.jobs, rate.per_ms) if rate is not None else b"",
+        b"RATE": _rate_text(settings.rate),
+        b"PUSHRATE": _rate_text(settings.push_rate),
         b"paused_in_ms": _pause_end(queue.paused_in_ms),
         b"paused_out_ms": _pause_end(queue.paused_out_ms),
     }
+
+
+def _rate_text(rate: Rate | None) -> bytes:
+    return b"" if rate is None else b"%d PER %d" % (rate.jobs, rate.per_ms)
 
 
 def _pause_end(until_ms: int) -> int:

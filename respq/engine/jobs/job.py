@@ -34,6 +34,7 @@ PURGED: Final = 4
 DELETED: Final = 5
 EVICTED: Final = 6
 FORGOTTEN: Final = 7
+REPLACED: Final = 8
 """Causes of `JobRemoved`; the codes stand in the journal."""
 
 NOT_DEAD: Final = 0

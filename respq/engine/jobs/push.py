@@ -2,7 +2,8 @@
 
 A push with ID or IDMP keeps its answer for ten minutes as an object of its own, so that
 a producer that never saw the reply gets the same id again, also when the job is long
-acknowledged and the server was restarted in between.
+acknowledged and the server was restarted in between. What two producers bring, or one by two
+pushes, is the same by its dedup key (dedup.py).
 """
 
 from __future__ import annotations
@@ -11,11 +12,30 @@ import msgspec
 
 from respq.config import ANSWER_WINDOW_MS, EVICTED_MAX, META_BYTES_MAX
 from respq.engine.core import EngineCore, check_name, shown
-from respq.engine.jobs.job import EVICTED, job_id
+from respq.engine.jobs.dedup import REPLACE, Dedup, DedupTerms, given_key, payload_key
+from respq.engine.jobs.dedup import RETURN as ON_RETURN
+from respq.engine.jobs.job import EVICTED, LEASED, REPLACED, Job, job_id
 from respq.engine.jobs.queue import FOREVER_MS, Queue
+from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
-from respq.engine.records import AnswerKept, JobOptions, JobRemoved, JobsPushed, Labels
-from respq.errors import BadPriority, MaxLen, Paused, SyntaxFault, TooBig
+from respq.engine.records import (
+    AnswerKept,
+    JobOptions,
+    JobRemoved,
+    JobsPushed,
+    Labels,
+    WindowOpened,
+)
+from respq.errors import (
+    BadPriority,
+    Duplicate,
+    MaxLen,
+    Paused,
+    RateLimited,
+    SyntaxFault,
+    TooBig,
+    WrongState,
+)
 
 PRIORITY_MIN = -(1 << 63)
 PRIORITY_MAX = (1 << 64) - 1
@@ -35,6 +55,9 @@ class PushTerms(msgspec.Struct, frozen=True):
     id: bytes | None = None
     idmp: tuple[bytes, int] | None = None
     """A producer and its own number for this push."""
+    dedup: DedupTerms | None = None
+    nx: bool = False
+    """A repetition is told nothing, instead of what the first push was told."""
     front: bool = False
     """Before the jobs of its priority, instead of behind them."""
     name: bytes = b""
@@ -58,18 +81,15 @@ class Producing(EngineCore):
         Raises:
             TooBig: for a name over its limit.
             SyntaxFault: for an empty one.
-            Paused: if the queue takes no jobs for now.
-            MaxLen: if it is full.
+            Paused, Duplicate, RateLimited, MaxLen: see `_admit`.
         """
         queue = self.state.names[db].get(name)
         if queue is None:
             check_name("queue name", name)
             queue = self.make_queue(now_ms, db, name)
-        elif queue.paused_in_ms:
-            raise _paused(now_ms, queue)
+        elif queue.is_guarded:
+            self._admit(now_ms, queue, payloads)
         settings = queue.settings
-        if settings.maxlen is not None:
-            self._make_room(queue, len(payloads))
         ttl_ms = settings.ttl_ms
         options = None if ttl_ms is None else JobOptions(expires_ms=now_ms + ttl_ms)
         priority = b"" if settings.text else 0
@@ -89,6 +109,24 @@ class Producing(EngineCore):
         state = self.state
         first = state.next_number
         state.next_number = end = first + len(payloads)
+        if queue.settings.refuse_duplicates and (options is None or options.dedup is None):
+            # Each holds a key of its own.
+            options = options or _NO_OPTIONS
+            for place, payload in enumerate(payloads):
+                its = msgspec.structs.replace(options, dedup=Dedup(payload_key(payload)))
+                self.emit(
+                    JobsPushed(
+                        queue.number,
+                        first + place,
+                        [payload],
+                        priority,
+                        now_ms,
+                        due_ms,
+                        its,
+                        order + place if order else 0,
+                    )
+                )
+            return range(first, end)
         self.emit(
             JobsPushed(queue.number, first, payloads, priority, now_ms, due_ms, options, order)
         )
@@ -96,26 +134,37 @@ class Producing(EngineCore):
 
     def push_many(
         self, now_ms: int, db: int, name: bytes, payloads: list[bytes], terms: PushTerms
-    ) -> list[bytes]:
+    ) -> list[bytes] | None:
         """Put jobs into a queue, all or none, and return their ids in order.
 
-        The ids are those of the first push if ``terms`` repeat an ID or an IDMP.
+        The ids are those of the first push if ``terms`` repeat an ID or an IDMP, or a key
+        that is held. With NX a repetition is answered None instead.
 
         Raises:
             TooBig: for a name over its limit.
             SyntaxFault: for an id that looks like one of the server's own.
-            Paused: if the queue takes no jobs for now.
+            Duplicate: if the key is held and the producer wants to know.
+            WrongState: if the job that holds it is to be replaced, but is handed out.
             BadPriority: for a priority that the queue cannot order.
-            MaxLen: if it is full.
+            Paused, Duplicate, RateLimited, MaxLen: see `_admit`.
         """
         check_name("queue name", name)
         queue = self.state.names[db].get(name)
         keys = _answer_keys(terms)
         answer = self._answer(now_ms, queue, keys, terms.id)
         if answer is not None:
-            return answer
-        if queue is not None and queue.paused_in_ms:
-            raise _paused(now_ms, queue)
+            return None if terms.nx else answer
+        replaced = None
+        if terms.dedup is not None and queue is not None:
+            key = given_key(terms.dedup.key)
+            holder = _holder(now_ms, queue, key)
+            if holder is not None:
+                if terms.nx:
+                    return None
+                replaced = _replaced(queue, key, holder, terms.dedup)
+                if replaced is None:
+                    self._keep_answer(now_ms, queue, keys, [holder])
+                    return [holder]
         priority = read_priority(terms.priority, text=queue is not None and queue.settings.text)
         due_ms = terms.at_ms or (now_ms + terms.delay_ms if terms.delay_ms else 0)
         if due_ms <= now_ms:
@@ -131,15 +180,70 @@ class Producing(EngineCore):
 
         if queue is None:
             queue = self.make_queue(now_ms, db, name)
-        elif queue.settings.maxlen is not None:
-            self._make_room(queue, len(payloads))
+        elif queue.is_guarded:
+            try:
+                self._admit(now_ms, queue, payloads, keyed=terms.dedup is not None, out=replaced)
+            except Duplicate:
+                if terms.nx:
+                    return None
+                raise
+        if replaced is not None:
+            self.emit(JobRemoved(queue.number, replaced.number, REPLACED))
         options = _options(terms, expires_ms)
         order = self.draw_front(len(payloads)) if terms.front else 0
         numbers = self._put(now_ms, queue, payloads, priority, due_ms, options, order)
         ids = [terms.id] if terms.id else [job_id(now_ms, number) for number in numbers]
+        self._keep_answer(now_ms, queue, keys, ids)
+        if terms.dedup is not None and terms.dedup.window_ms:
+            key, until_ms = given_key(terms.dedup.key), now_ms + terms.dedup.window_ms
+            self.emit(WindowOpened(queue.number, self.next_number(), key, ids[0], until_ms))
+        return ids
+
+    def _keep_answer(self, now_ms: int, queue: Queue, keys: list[bytes], ids: list[bytes]) -> None:
         for key in keys:
             self.emit(AnswerKept(queue.number, key, ids, now_ms + ANSWER_WINDOW_MS))
-        return ids
+
+    def _admit(
+        self,
+        now_ms: int,
+        queue: Queue,
+        payloads: list[bytes],
+        *,
+        keyed: bool = False,
+        out: Job | None = None,
+    ) -> None:
+        """Let jobs into a queue that is guarded; they hold keys of their own if not ``keyed``.
+
+        ``out`` is a job that goes as they come.
+
+        Raises:
+            Paused: if the queue takes no jobs for now.
+            Duplicate: if it refuses duplicates, and has one of them or is given one twice.
+            RateLimited: if they would come too soon after others.
+            MaxLen: if it is full.
+        """
+        if queue.paused_in_ms:
+            raise _paused(now_ms, queue)
+        settings = queue.settings
+        if settings.refuse_duplicates and not keyed:
+            self._refuse_duplicates(queue, payloads)
+        if settings.push_rate is not None:
+            _check_push_rate(now_ms, queue, settings.push_rate, len(payloads))
+        if settings.maxlen is not None and out is None:
+            self._make_room(queue, len(payloads))
+
+    def _refuse_duplicates(self, queue: Queue, payloads: list[bytes]) -> None:
+        if len(set(payloads)) < len(payloads):
+            raise SyntaxFault(
+                f"the same payload is given twice, and queue '{shown(queue.name)}' refuses "
+                "duplicates: give each once"
+            )
+        if not queue.keys:
+            return
+        for payload in payloads:
+            job = queue.keys.get(payload_key(payload))
+            if job is not None:
+                raise Duplicate(job.id, f"has the same payload in queue '{shown(queue.name)}'")
 
     def _make_room(self, queue: Queue, count: int) -> None:
         """Let ``count`` jobs find room in a queue with a limit, or raise `MaxLen`."""
@@ -172,6 +276,51 @@ class Producing(EngineCore):
             if answer is not None and answer.until_ms > now_ms:
                 return answer.ids
         return None
+
+
+def _holder(now_ms: int, queue: Queue, key: bytes) -> bytes | None:
+    """Return the id of the job that holds a dedup key, or for which a window does."""
+    job = queue.keys.get(key)
+    if job is not None:
+        return job.id
+    window = queue.windows.get(key)
+    return window.id if window is not None and window.until_ms > now_ms else None
+
+
+def _replaced(queue: Queue, key: bytes, holder: bytes, terms: DedupTerms) -> Job | None:
+    """Return the job that a push with a key that is held replaces, None if it is told the id.
+
+    Raises:
+        Duplicate: if it wants neither, or if what it would replace is done.
+        WrongState: if that is handed out.
+    """
+    job = queue.keys.get(key)
+    if terms.on == REPLACE and job is not None and job.phase != LEASED:
+        return job
+    if terms.on in (None, ON_RETURN):
+        return None
+    if terms.on == REPLACE and job is not None:
+        raise WrongState(
+            f"job '{shown(holder)}' is leased and cannot be replaced: "
+            "push without REPLACE, or when it is done"
+        )
+    state = "holds" if job is not None else "is done, and its WINDOW holds"
+    raise Duplicate(holder, f"{state} the key '{shown(terms.key)}'")
+
+
+def _check_push_rate(now_ms: int, queue: Queue, rate: Rate, count: int) -> None:
+    name = shown(queue.name)
+    if count > rate.jobs:
+        raise SyntaxFault(
+            f"{count} jobs at once are more than queue '{name}' takes in {rate.per_ms} ms, "
+            f"{rate.jobs}: push fewer"
+        )
+    left = rate.left(queue.push_paid_until, now_ms)
+    if left < count:
+        retry_ms = rate.opens_ms(queue.push_paid_until, count) - now_ms
+        raise RateLimited(
+            retry_ms, f"queue '{name}' takes {rate.jobs} jobs in {rate.per_ms} ms: try again then"
+        )
 
 
 def _paused(now_ms: int, queue: Queue) -> Paused:
@@ -234,8 +383,15 @@ def _answer_keys(terms: PushTerms) -> list[bytes]:
 
 def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
     """Return what the job must remember of its push, None for nothing."""
+    dedup = terms.dedup
     options = JobOptions(
-        terms.id, terms.attempts, terms.backoff, terms.lease_ms, expires_ms, terms.labels
+        terms.id,
+        terms.attempts,
+        terms.backoff,
+        terms.lease_ms,
+        expires_ms,
+        terms.labels,
+        None if dedup is None else Dedup(given_key(dedup.key), dedup.until_start),
     )
     return None if options == _NO_OPTIONS else options
 

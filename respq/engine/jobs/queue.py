@@ -7,6 +7,8 @@
               here is stale, whatever it says
     dead      DEAD jobs by number, in order of death
     ids       jobs whose producer gave the id
+    keys      jobs by the dedup key that they hold
+    windows   what holds a dedup key until an instant, by key
     answers   what repeated pushes are told, oldest first
 
 ``ready``, ``delayed_count``, ``leases`` and the timers are indexes: replay leaves them alone
@@ -18,9 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from respq.engine.jobs.job import Job
 from respq.engine.ordered import ReadyOrder
-from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet
+from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet, WindowOpened
 from respq.engine.spread import Spread
 
 CHUNK_BITS = 16
@@ -44,6 +48,7 @@ TOTALS = (
     "deleted",
     "evicted",
     "forgotten",
+    "replaced",
 )
 
 
@@ -74,6 +79,8 @@ class Totals:
     """Jobs that made room for others, in a queue that drops its oldest."""
     forgotten: int = 0
     """Dead letters that were kept for long enough."""
+    replaced: int = 0
+    """Jobs that made way for another with their dedup key."""
 
     def as_list(self) -> list[int]:
         """Return the counts in the order of `TOTALS`, as the journal keeps them."""
@@ -91,8 +98,10 @@ class Queue:
         "dead",
         "delayed_count",
         "ids",
+        "is_guarded",
         "is_limited",
         "jobs",
+        "keys",
         "leases",
         "look_ms",
         "made_ms",
@@ -101,11 +110,13 @@ class Queue:
         "paid_until",
         "paused_in_ms",
         "paused_out_ms",
+        "push_paid_until",
         "rate_opens_ms",
         "ready",
         "schedules",
         "settings",
         "totals",
+        "windows",
     )
 
     def __init__(
@@ -134,15 +145,21 @@ class Queue:
         """Until when it gives none out; 0 if it does."""
         self.paid_until = 0
         """What its rate has given out; see `Rate`."""
+        self.push_paid_until = 0
+        """What its rate of pushes has let in."""
         self.rate_opens_ms = 0
         """When to tell those who wait that its rate allows more; derived."""
         self.is_limited = False
         """Whether more than its READY jobs decides what it gives out; derived."""
+        self.is_guarded = False
+        """Whether it may refuse a job for more than its options; derived."""
         self.delayed_count = 0
         self.ready = ReadyOrder(min_first=settings.min_first)
         self.leases: Spread[bytes, Job] = Spread()
         self.dead: dict[int, Job] = {}
         self.ids: Spread[bytes, Job] = Spread()
+        self.keys: Spread[bytes, Job] = Spread()
+        self.windows: dict[bytes, WindowOpened] = {}
         self.answers: dict[bytes, AnswerKept] = {}
         self.schedules: dict[bytes, ScheduleSet] = {}
         self.look_ms = 0
@@ -163,10 +180,12 @@ class Queue:
         return max(0, count)
 
     def decide_limits(self) -> None:
-        """Note whether anything but its READY jobs decides what it gives out."""
+        """Note whether anything but its READY jobs decides what it gives out, and takes."""
         settings = self.settings
         limits = settings.concurrency is not None or settings.rate is not None
         self.is_limited = limits or self.paused_out_ms > 0
+        guards = settings.maxlen is not None or settings.push_rate is not None
+        self.is_guarded = guards or settings.refuse_duplicates or self.paused_in_ms > 0
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -186,15 +205,22 @@ class Queue:
             chunk = self.jobs[number >> CHUNK_BITS] = {}
         chunk[number] = job
         options = job.options
-        if options is not None and options.id is not None:
+        if options is None:
+            return
+        if options.id is not None:
             self.ids[options.id] = job
+        if options.dedup is not None:
+            if options.dedup.key in self.keys:
+                job.options = msgspec.structs.replace(options, dedup=None)
+            else:
+                self.keys[options.dedup.key] = job
 
     def keep_all(self, jobs: dict[int, Job]) -> None:
         """Do what `keep` does for jobs, by their numbers, that are consecutive."""
         first = next(iter(jobs))
         place = first >> CHUNK_BITS
         options = jobs[first].options
-        named = options is not None and options.id is not None
+        named = options is not None and (options.id is not None or options.dedup is not None)
         if named or (first + len(jobs) - 1) >> CHUNK_BITS != place:
             for job in jobs.values():
                 self.keep(job)
@@ -237,8 +263,19 @@ class Queue:
         if not chunk:
             del self.jobs[number >> CHUNK_BITS]
         options = job.options
-        if options is not None and options.id is not None and self.ids.get(options.id) is job:
+        if options is None:
+            return
+        if options.id is not None and self.ids.get(options.id) is job:
             del self.ids[options.id]
+        if options.dedup is not None and self.keys.get(options.dedup.key) is job:
+            del self.keys[options.dedup.key]
+
+    def let_go(self, job: Job) -> None:
+        """Free the dedup key that a job holds, for good."""
+        options = job.options
+        if options is not None and options.dedup is not None:
+            del self.keys[options.dedup.key]
+            job.options = msgspec.structs.replace(options, dedup=None)
 
     def find(self, job_id: bytes) -> Job | None:
         """Return the job that clients know by ``job_id``."""

@@ -25,6 +25,6 @@ class Rate(msgspec.Struct, array_like=True, frozen=True, gc=False):
         owed = max(paid_until - now_ms * self.jobs, 0)
         return max(0, self.jobs - -(-owed // self.per_ms))
 
-    def opens_ms(self, paid_until: int) -> int:
-        """Return the first millisecond at which a job may go, if none may now."""
-        return -(-(paid_until + self.per_ms) // self.jobs) - self.per_ms
+    def opens_ms(self, paid_until: int, count: int = 1) -> int:
+        """Return the first millisecond at which ``count`` jobs may go, if fewer may now."""
+        return -(-(paid_until + count * self.per_ms) // self.jobs) - self.per_ms
