@@ -38,6 +38,8 @@ TAGS_MAX = 64
 """Of one job."""
 META_BYTES_MAX = 16 * KIB
 """Of one job's META."""
+LOG_LINES_MAX = 10
+"""Lines that holders wrote which stay with a job, the latest; each is cut as an error is."""
 ERROR_BYTES_MAX = 4 * KIB
 """Of an ERROR text: longer ones are cut, because a nack must not fail for its traceback."""
 ARGUMENTS_MAX = 1_048_576

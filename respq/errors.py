@@ -6,6 +6,7 @@
     ├─ NoJob                   NOJOB      no job of that id
     ├─ BadReceipt              BADRECEIPT a receipt whose delivery is over
     ├─ WrongState              STATE      the object is not in a state that allows it
+    ├─ Cancelled               CANCELLED  the job is not wanted any more
     ├─ Paused                  PAUSED     the queue takes no jobs for a while
     ├─ MaxLen                  MAXLEN     the queue is full
     ├─ Duplicate               DUPLICATE  its key, or its payload, is held; the holder's id follows
@@ -72,6 +73,12 @@ class WrongState(RespqError):
     """The object exists, but is not in a state that allows this."""
 
     prefix = "STATE"
+
+
+class Cancelled(RespqError):
+    """Somebody cancelled the job while it was in work."""
+
+    prefix = "CANCELLED"
 
 
 class Paused(RespqError):

@@ -235,7 +235,7 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
 
 
 def _job_image(job: Job) -> tuple[Any, ...]:
-    trouble = job.trouble
+    notes = job.notes
     return (
         job.payload,
         job.priority,
@@ -245,7 +245,7 @@ def _job_image(job: Job) -> tuple[Any, ...]:
         job.phase,
         job.due_ms,
         job.options,
-        None if trouble is None else _fields(trouble),
+        None if notes is None else _fields(notes),
         job.fence,
         job.holder,
         job.receipt,

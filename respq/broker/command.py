@@ -146,7 +146,11 @@ class Command:
     _tokens: dict[bytes, Option] = field(init=False)
     plain_length: int = field(init=False)
     """Of a request whose words are the arguments as they are; -1 if there is none such."""
-    _takes_all: bool = field(init=False)
+    single_length: int = field(init=False)
+    """The same where the last argument may be several, and is one; -1 if there is none such.
+
+    Whether one that does not match is an option, or nothing, is for the handler to say.
+    """
 
     def __post_init__(self) -> None:
         self.words_count = len(self.name.split())
@@ -164,13 +168,12 @@ class Command:
         if any(option.is_required for option in self.options):
             self.plain_length = -1
         variadic = self.variadic
-        self._takes_all = (
-            plain
-            and variadic is not None
-            and variadic[1].is_plain
-            and not self.options
-            and not any(arg.counts for _, arg in self.arguments)
-        )
+        single = variadic is not None and variadic[1].is_plain and not variadic[1].optional
+        counted = any(arg.counts for _, arg in self.arguments)
+        required = self.required_count == len(self.arguments)
+        self.single_length = -1
+        if plain and single and required and not counted:
+            self.single_length = self.words_count + len(self.arguments) + 1
         self.arity = self._arity()
         ends = self.variadic is None and not self.options
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
@@ -194,7 +197,7 @@ class Command:
         length = len(request)
         if length == self.plain_length:
             return request[self.words_count :], NO_OPTIONS
-        if self._takes_all and length > self.words_count + len(self.arguments):
+        if length == self.single_length:
             return request[self.words_count :], NO_OPTIONS
         return self._bind(request)
 
@@ -379,6 +382,6 @@ def _shown(arg: Arg, is_flag: bool) -> str:
         return token
     parts = "".join(f" [{_shown(part, False)}]" for part in arg.parts)
     values = " ".join(arg.values)
-    more = f" [{values} ...]" if arg.many else ""
+    more = f" [{arg.values[-1]} ...]" if arg.many else ""
     more += f" [{token} {values} ...]" if arg.repeats_max else ""
     return f"{token} {values}{parts}{more}"

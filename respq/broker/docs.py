@@ -94,8 +94,9 @@ def _with_token(arg: Arg, flags: list[bytes]) -> Doc:
         flags = [*flags, b"multiple", b"multiple_token"]
     if len(arg.values) == 1 and not arg.parts and not arg.many:
         return _value(arg.values[0], arg, token=arg.token, flags=flags)
-    multiple = [b"multiple"] if arg.many else []
-    values = [_value(label, arg, flags=multiple) for label in arg.values]
+    values = [_value(label, arg, flags=[]) for label in arg.values]
+    if arg.many:
+        values[-1] = _value(arg.values[-1], arg, flags=[b"multiple"])
     parts = [_with_token(part, [b"optional"]) for part in arg.parts]
     name = arg.token.decode().lower()
     return _node(name, b"block", token=arg.token, flags=flags, parts=values + parts)

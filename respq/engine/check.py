@@ -43,11 +43,13 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         assert job.fence < state.next_fence
         assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED)) or job.phase == DEAD
         assert bool(job.receipt) == (job.phase == LEASED)
-        assert (job.trouble is not None and job.trouble.reason > 0) == (job.phase == DEAD)
+        assert (job.notes is not None and job.notes.reason > 0) == (job.phase == DEAD)
         counts[job.phase] += 1
         if job.timer_ms:
             timed.add((job.timer_ms, job.number))
     assert queue.counts == tuple(counts)
+    delayed = {(job.due_ms, job.number) for job in queue if job.phase == DELAYED}
+    assert queue.delayed.entries() == delayed
     assert len(queue) == sum(counts)
     ready = list(queue.ready)
     assert len(ready) == counts[READY] == queue.ready.count

@@ -9,6 +9,7 @@ from __future__ import annotations
 from respq.config import DUE_SLICE, FREE_SLICE
 from respq.engine.check import check
 from respq.engine.jobs.administer import Administering
+from respq.engine.jobs.amend import Amending
 from respq.engine.jobs.dead import DeadLetters
 from respq.engine.jobs.delivery import Delivering
 from respq.engine.jobs.job import DEAD, DELAYED, FORGOTTEN, LEASED, Job
@@ -17,7 +18,7 @@ from respq.engine.jobs.schedule import Scheduling
 from respq.engine.records import JobDue, JobRemoved, WindowClosed, WindowOpened
 
 
-class Engine(Scheduling, Delivering, DeadLetters, Administering):
+class Engine(Scheduling, Delivering, Amending, DeadLetters, Administering):
     """All queues, and everything that can be done to them."""
 
     def tick(self, now_ms: int) -> bool:

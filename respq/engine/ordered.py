@@ -118,6 +118,16 @@ class ReadyOrder:
         if not head and len(self._buckets) > 1:
             self._drop_empty_head()
 
+    def disown(self, job: Job) -> None:
+        """Let entries of a job that was removed be nobody's: another object has its number now.
+
+        They are told apart by a number that no job has.
+        """
+        ghosts = self._ghosts.pop(job.number, 0)
+        if ghosts:
+            job.number = -job.number
+            self._ghosts[job.number] = self._ghosts.get(job.number, 0) + ghosts
+
     def remove_all(self, jobs: list[Job]) -> None:
         """Take several jobs out: all at once if they are the first ones."""
         head = self._head

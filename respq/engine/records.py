@@ -76,6 +76,13 @@ class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A traceparent of W3C Trace Context."""
 
 
+class FollowUp(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A job that is pushed when another is acknowledged."""
+
+    queue: bytes
+    payload: bytes
+
+
 class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a push gave beyond payload, priority and delay; ``None`` leaves it to the queue."""
 
@@ -88,6 +95,9 @@ class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     labels: Labels | None = None
     dedup: Dedup | None = None
     """None also when the job has let go of its key."""
+    maxlease_ms: int | None = None
+    """How long a delivery may last at most, however often it is touched."""
+    then: FollowUp | None = None
 
 
 class EpochStarted(Record, tag=1):
@@ -193,6 +203,9 @@ class JobRestored(Record, tag=21):
     crashes: int
     error: bytes
     reason: int
+    cancelled: bool = False
+    progress: int = 0
+    log: tuple[bytes, ...] = ()
 
 
 class JobsLeased(Record, tag=22):
@@ -211,11 +224,14 @@ class JobsLeased(Record, tag=22):
 
 
 class JobTouched(Record, tag=23):
-    """A lease lasts until ``until_ms`` now."""
+    """A lease lasts until ``until_ms`` now, and what its holder says of the work."""
 
     queue: int
     number: int
     until_ms: int
+    progress: int = -1
+    """-1 leaves it as it was."""
+    line: bytes = b""
 
 
 class JobsAcked(Record, tag=24):
@@ -284,6 +300,28 @@ class JobRemoved(Record, tag=29):
 
 class JobReturned(JobRestored, tag=30):
     """A job that was taken without a lease never reached its worker: it is back as it was."""
+
+
+class JobCancelled(Record, tag=31):
+    """A job that somebody holds is not wanted any more; ``reason`` is what its holder is told."""
+
+    queue: int
+    number: int
+    reason: bytes
+
+
+class JobEdited(Record, tag=32):
+    """A job that nobody holds is another now, or stands elsewhere."""
+
+    queue: int
+    number: int
+    payload: bytes
+    priority: int | bytes
+    due_ms: int
+    options: JobOptions | None
+    phase: int
+    order: int
+    since_ms: int
 
 
 class ScheduleSet(Record, tag=40):
@@ -379,6 +417,8 @@ AnyRecord = (
     | JobUndone
     | JobRemoved
     | JobReturned
+    | JobCancelled
+    | JobEdited
     | ScheduleSet
     | ScheduleFired
     | ScheduleRemoved

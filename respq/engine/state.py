@@ -16,22 +16,25 @@ below the last trimmed one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 from sortedcontainers import SortedDict
 
-from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS
+from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS, LOG_LINES_MAX
 from respq.engine.jobs import job as jobs
-from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY, Job, Trouble
+from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY, Job, Notes
 from respq.engine.jobs.queue import CHUNK_BITS, FOREVER_MS, Queue, Totals
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
     AnswerKept,
     EpochStarted,
+    JobCancelled,
     JobDied,
     JobDue,
+    JobEdited,
     JobReleased,
     JobRemoved,
     JobRestored,
@@ -122,6 +125,7 @@ class State:
             job.receipt = receipt = b"%d:%b" % (job.fence, job.id)
             queue.leases[receipt] = job
         elif phase == DELAYED:
+            queue.delayed.add(job.due_ms, job.number, job)
             queue.delayed_count += 1
         timer_ms = job.timer_ms
         if timer_ms:
@@ -148,6 +152,7 @@ class State:
             if queue.settings.concurrency is not None:
                 self._tell_waiters(queue)
         elif phase == DELAYED:
+            queue.delayed.remove(job.due_ms, job.number)
             queue.delayed_count -= 1
         timer_ms = job.timer_ms
         if timer_ms:
@@ -278,6 +283,7 @@ class State:
             return
         self.graveyard += queue.jobs.values()
         queue.jobs = {}
+        queue.delayed = Timers()
         queue.delayed_count = 0
         queue.ready = ReadyOrder(min_first=queue.settings.min_first)
         queue.leases = Spread()
@@ -301,6 +307,7 @@ class State:
         self.look_at(queue, 0)
         # Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
         queue.jobs = {}
+        queue.delayed = Timers()
         queue.leases = Spread()
         queue.dead = {}
         queue.ids = Spread()
@@ -383,8 +390,17 @@ class State:
             record.fence,
             record.holder,
         )
-        if record.failures or record.crashes or record.error or record.reason:
-            job.trouble = Trouble(record.failures, record.crashes, record.error, record.reason)
+        job.notes = _notes_or_none(
+            Notes(
+                record.failures,
+                record.crashes,
+                record.error,
+                record.reason,
+                record.cancelled,
+                record.progress,
+                record.log,
+            )
+        )
         queue.keep(job)
         if self.live and job.phase == READY:
             self._enter_in_place(job)
@@ -475,6 +491,10 @@ class State:
             self.timers.add(job.timer_ms, job.number, job)
         else:
             job.due_ms = record.until_ms
+        if record.progress >= 0 or record.line:
+            notes = job.notes = job.notes or Notes()
+            notes.progress = record.progress if record.progress >= 0 else notes.progress
+            notes.log = (*notes.log, record.line)[-LOG_LINES_MAX:] if record.line else notes.log
 
     def _jobs_acked(self, record: JobsAcked) -> None:
         queue = self.queues.get(record.queue)
@@ -508,20 +528,9 @@ class State:
                 totals.popped += 1
                 totals.acked += 1
                 self._spend(queue, record.taken_ms, 1)
-            elif record.cause == jobs.PURGED:
-                totals.purged += 1
-            elif record.cause == jobs.DELETED:
-                totals.deleted += 1
-            elif record.cause == jobs.EVICTED:
-                totals.evicted += 1
-            elif record.cause == jobs.FORGOTTEN:
-                totals.forgotten += 1
-            elif record.cause == jobs.REPLACED:
-                totals.replaced += 1
             else:
-                totals.dropped += 1
-                totals.expired += record.cause == jobs.HELD_EXPIRED
-                totals.nacked += record.cause == jobs.NACKED_EXPIRED
+                for name in _COUNTED_AS[record.cause]:
+                    setattr(totals, name, getattr(totals, name) + 1)
         self._vanish(queue, record.number)
 
     def _vanish(self, queue: Queue | None, number: int) -> None:
@@ -543,15 +552,13 @@ class State:
         job = self._present(queue, record.number)
         if job is None:
             return
-        if record.failures or record.crashes or record.error:
-            trouble = Trouble(record.failures, record.crashes, record.error)
-        else:
-            trouble = None
+        log = job.notes.log if job.notes is not None else ()
+        notes = Notes(record.failures, record.crashes, record.error, log=log)
         if record.cause == jobs.BY_REDRIVE:
             self._forget_old_ttl(job, record.released_ms)
         phase = DELAYED if record.due_ms else READY
         self._move(job, phase, record.order, record.due_ms, record.released_ms)
-        job.trouble = trouble
+        job.notes = _notes_or_none(notes)
         job.holder = b""
 
     @staticmethod
@@ -578,7 +585,8 @@ class State:
             return
         self._move(job, DEAD, record.order, record.due_ms, record.died_ms)
         job.queue.let_go(job)
-        job.trouble = Trouble(record.failures, record.crashes, record.error, record.reason)
+        log = job.notes.log if job.notes is not None else ()
+        job.notes = Notes(record.failures, record.crashes, record.error, record.reason, log=log)
 
     def _job_undone(self, record: JobUndone) -> None:
         queue = self.queues.get(record.queue)
@@ -593,6 +601,52 @@ class State:
         job.holder = b""
         if self.live:
             self._enter_in_place(job)
+
+    def _job_cancelled(self, record: JobCancelled) -> None:
+        job = self._present(self.queues.get(record.queue), record.number)
+        if job is not None:
+            notes = job.notes = job.notes or Notes()
+            notes.cancelled = True
+            notes.error = record.reason
+
+    def _job_edited(self, record: JobEdited) -> None:
+        job = self._present(self.queues.get(record.queue), record.number)
+        if job is None:
+            return
+        stays = (job.priority, job.phase, job.order) == (
+            record.priority,
+            record.phase,
+            record.order,
+        )
+        if stays and not self.live:
+            self._edit(job, record)
+        elif stays:
+            if job.timer_ms:
+                self.timers.remove(job.timer_ms, job.number)
+            if job.phase == DELAYED:
+                job.queue.delayed.remove(job.due_ms, job.number)
+            self._edit(job, record)
+            if job.phase == DELAYED:
+                job.queue.delayed.add(job.due_ms, job.number, job)
+            if job.timer_ms:
+                self.timers.add(job.timer_ms, job.number, job)
+        else:
+            self._leave(job)
+            successor = copy(job)
+            job.queue.replace(job, successor)
+            job.queue.ready.disown(job)
+            self._edit(successor, record)
+            self._enter(successor)
+
+    @staticmethod
+    def _edit(job: Job, record: JobEdited) -> None:
+        job.payload = record.payload
+        job.priority = record.priority
+        job.due_ms = record.due_ms
+        job.options = record.options
+        job.phase = record.phase
+        job.order = record.order
+        job.since_ms = record.since_ms
 
     # Schedules and answers.
 
@@ -672,6 +726,27 @@ class State:
             self.timers.remove(window.until_ms, window.number)
 
 
+def _notes_or_none(notes: Notes) -> Notes | None:
+    return None if notes == _NO_NOTES else notes
+
+
+_NO_NOTES = Notes()
+
+_COUNTED_AS = {
+    jobs.EXPIRED: ("dropped",),
+    jobs.HELD_EXPIRED: ("dropped", "expired"),
+    jobs.NACKED_EXPIRED: ("dropped", "nacked"),
+    jobs.PURGED: ("purged",),
+    jobs.DELETED: ("deleted",),
+    jobs.EVICTED: ("evicted",),
+    jobs.FORGOTTEN: ("forgotten",),
+    jobs.REPLACED: ("replaced",),
+    jobs.CANCELLED: ("cancelled",),
+    jobs.HELD_CANCELLED: ("cancelled", "expired"),
+    jobs.NACKED_CANCELLED: ("cancelled", "nacked"),
+}
+"""The totals that a job counts for which goes without an ack, by the cause."""
+
 _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     EpochStarted: State._epoch_started,
     QueueMade: State._queue_made,
@@ -683,6 +758,8 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     JobsPushed: State._jobs_pushed,
     JobRestored: State._job_restored,
     JobReturned: State._job_returned,
+    JobCancelled: State._job_cancelled,
+    JobEdited: State._job_edited,
     JobsLeased: State._jobs_leased,
     JobTouched: State._job_touched,
     JobsAcked: State._jobs_acked,

@@ -14,12 +14,14 @@ from typing import Annotated, Any
 from respq.broker.command import Arg, ArgGroup
 from respq.config import COUNT_MAX, DURATION_MS_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
+from respq.engine.jobs.amend import EditTerms
 from respq.engine.jobs.dedup import REJECT, REPLACE, RETURN, DedupTerms
 from respq.engine.jobs.job import PHASE_NAMES, is_receipt
 from respq.engine.jobs.push import PushTerms, check_meta
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
+from respq.engine.records import FollowUp
 from respq.errors import BadCron, RespqError, SyntaxFault
 
 INTEGER_MAX = (1 << 63) - 1
@@ -174,6 +176,14 @@ def read_idmp(producer: bytes, number: bytes) -> tuple[bytes, int]:
     return producer, integer_between("the number of IDMP", 0, INTEGER_MAX)(number)
 
 
+def read_counted(count: bytes, *words: bytes) -> tuple[bytes, ...]:
+    """Return words that follow on their number."""
+    number = integer_between("the number of IDS", 1, COUNT_MAX)(count)
+    if len(words) != number:
+        raise SyntaxFault(f"{number} ids should follow IDS, but there are {len(words)} words")
+    return words
+
+
 def read_name(what: str) -> Callable[[bytes], bytes]:
     """Return a reader of names of 1 to 255 bytes."""
 
@@ -239,8 +249,6 @@ ItemsCount = Annotated[
     int, Arg(integer_between("the count", 1, COUNT_MAX), kind="integer", counts=True)
 ]
 Receipt = Annotated[bytes, Arg(bytes, values=("receipt",), matches=is_receipt)]
-AnyReceipt = Annotated[bytes, Arg(bytes, values=("receipt",))]
-"""The last argument of a command without options: whatever is no receipt is an error."""
 
 PRIORITY = Arg(bytes, values=("priority",), token=b"PRIORITY")
 DELAY = Arg(duration_between("DELAY", 0), kind="integer", values=("ms",), token=b"DELAY")
@@ -260,6 +268,9 @@ BACKOFF = Arg(
 )
 LEASE = Arg(duration_between("LEASE", 1), kind="integer", values=("ms",), token=b"LEASE")
 TTL = Arg(duration_between("TTL", 1), kind="integer", values=("ms",), token=b"TTL")
+PAYLOAD = Arg(bytes, values=("payload",), token=b"PAYLOAD")
+MAXLEASE = Arg(duration_between("MAXLEASE", 1), kind="integer", values=("ms",), token=b"MAXLEASE")
+THEN = Arg(FollowUp, values=("queue", "payload"), token=b"THEN")
 ID = Arg(bytes, values=("id",), token=b"ID")
 FRONT = Arg(bool, token=b"FRONT")
 DEDUP = Arg(
@@ -294,7 +305,9 @@ _SHARED = {
     "attempts": ATTEMPTS,
     "backoff": BACKOFF,
     "lease_ms": LEASE,
+    "maxlease_ms": MAXLEASE,
     "ttl_ms": TTL,
+    "then": THEN,
     "name": NAME,
     "tags": TAG,
     "meta": META,
@@ -316,11 +329,32 @@ ScheduleOptions = Annotated[
 ]
 """Without what belongs to a single push; AT is the schedule's own."""
 
+EditOptions = Annotated[
+    EditTerms | None,
+    ArgGroup(
+        EditTerms,
+        {
+            "payload": PAYLOAD,
+            **{name: arg for name, arg in _SHARED.items() if name not in ("ttl_ms", "then")},
+            "ttl_ms": replace(TTL, read=duration_between("TTL", 0)),
+        },
+    ),
+]
 NackDelay = Annotated[int | None, DELAY]
 Lease = Annotated[int | None, LEASE]
 Count = Annotated[
     int | None,
     Arg(integer_between("COUNT", 1, COUNT_MAX), kind="integer", values=("n",), token=b"COUNT"),
+]
+KickCount = Annotated[
+    int | None,
+    Arg(
+        integer_between("COUNT", 1, COUNT_MAX),
+        kind="integer",
+        values=("n",),
+        token=b"COUNT",
+        excludes="which",
+    ),
 ]
 Block = Annotated[
     int | None,
@@ -332,6 +366,17 @@ WithMeta = Annotated[bool, Arg(bool, token=b"WITHMETA")]
 Front = Annotated[bool, FRONT]
 WithDue = Annotated[bool, Arg(bool, token=b"WITHDUE")]
 Strict = Annotated[bool, Arg(bool, token=b"STRICT")]
+Payload = Annotated[bytes | None, PAYLOAD]
+Progress = Annotated[
+    int,
+    Arg(integer_between("PROGRESS", 0, 100), kind="integer", values=("pct",), token=b"PROGRESS"),
+]
+LogLine = Annotated[bytes, Arg(bytes, values=("text",), token=b"LOG")]
+Reason = Annotated[bytes, Arg(bytes, values=("text",), token=b"REASON")]
+KickIds = Annotated[
+    tuple[bytes, ...],
+    Arg(read_counted, values=("numids", "id"), token=b"IDS", many=True, excludes="which"),
+]
 Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"))]
 ErrorText = Annotated[bytes, Arg(bytes, values=("text",), token=b"ERROR")]
 

@@ -7,38 +7,43 @@ from itertools import islice
 from respq.broker.call import Call, Wait
 from respq.broker.command import Flags, RunAnswer
 from respq.broker.table import CommandTable
-from respq.engine.core import shown
 from respq.engine.engine import Engine
 from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL
 from respq.engine.jobs.inspect import delivery_facts, job_facts
 from respq.engine.jobs.job import Job, job_id
 from respq.engine.jobs.push import PushTerms
-from respq.errors import NoJob, SyntaxFault, TooBig
+from respq.errors import SyntaxFault, TooBig
 from respq.handlers.arguments import (
-    AnyReceipt,
     Block,
     Bulk,
     Consumer,
     Count,
     Cursor,
+    EditOptions,
     ErrorText,
     Front,
     ItemsCount,
     Key,
+    KickCount,
+    KickIds,
     Lease,
+    LogLine,
     NackDelay,
     NoAck,
     Outcome,
+    Payload,
     Phase,
+    Progress,
     PushManyOptions,
     PushOptions,
+    Reason,
     Receipt,
     Strict,
     WithDue,
     WithMeta,
 )
 from respq.resp.encoder import encode, encode_deliveries, encode_ids
-from respq.resp.replies import NULL_ARRAY, Reply
+from respq.resp.replies import NULL_ARRAY, OK, Reply
 
 TABLE = CommandTable()
 SCANNED = 10
@@ -59,6 +64,7 @@ def qpush(call: Call, queue: Key, payload: Bulk, *, terms: PushOptions = None) -
     if terms is None:
         [number] = call.engine.push(call.now_ms, call.session.db, queue, [payload])
         return job_id(call.now_ms, number)
+    _check_sizes(call, terms.then.payload if terms.then is not None else b"")
     ids = call.engine.push_many(call.now_ms, call.session.db, queue, [payload], terms)
     return None if ids is None else ids[0]
 
@@ -72,9 +78,8 @@ def qmpush(
     terms: PushManyOptions = None,
 ) -> Reply:
     """Put several jobs into a queue, all or none, and return their ids."""
-    for each in payload:
-        if len(each) > call.broker.settings.payload_bytes_max:
-            raise _too_big(call, each)
+    then = terms.then if terms is not None else None
+    _check_sizes(call, *payload, then.payload if then is not None else b"")
     ids = call.engine.push_many(call.now_ms, call.db, queue, list(payload), terms or PushTerms())
     return NULL_ARRAY if ids is None else list(ids)
 
@@ -123,9 +128,26 @@ def qmpop(
 
 
 @TABLE.command("QACK", group="queue", since="0.1.0", flags=_FINISH)
-def qack(call: Call, queue: Key, *receipt: AnyReceipt) -> Reply:
+def qack(call: Call, queue: Key, *receipt: Receipt, strict: Strict = False) -> Reply:
     """Finish deliveries: their jobs are done and gone."""
-    return sum(call.engine.ack(call.now_ms, call.session.db, queue, receipt))
+    return sum(call.engine.ack(call.now_ms, call.session.db, queue, receipt, strict=strict))
+
+
+@TABLE.command("QMOVE", group="queue", since="0.1.0", flags=_GROW)
+def qmove(
+    call: Call,
+    source: Key,
+    destination: Key,
+    receipt: Bulk,
+    *,
+    payload: Payload = None,
+    terms: PushOptions = None,
+) -> Reply:
+    """Finish a delivery and push a job into another queue, both or neither."""
+    terms = terms or PushTerms()
+    _check_sizes(call, payload or b"", terms.then.payload if terms.then is not None else b"")
+    ids = call.engine.move(call.now_ms, call.db, source, destination, receipt, payload, terms)
+    return None if ids is None else ids[0]
 
 
 # Pipelines, and clients that ask at the same time, are runs: taken together they cost a third.
@@ -191,9 +213,26 @@ def qnack(
 
 
 @TABLE.command("QTOUCH", group="queue", since="0.1.0", flags=_FINISH)
-def qtouch(call: Call, queue: Key, *receipt: Receipt, lease_ms: Lease = None) -> Reply:
+def qtouch(
+    call: Call,
+    queue: Key,
+    *receipt: Receipt,
+    lease_ms: Lease = None,
+    progress: Progress = -1,
+    line: LogLine = b"",
+) -> Reply:
     """Let the leases of deliveries last longer, counted from now."""
-    return list(call.engine.touch(call.now_ms, call.db, queue, receipt, lease_ms=lease_ms))
+    return list(
+        call.engine.touch(
+            call.now_ms,
+            call.db,
+            queue,
+            receipt,
+            lease_ms=lease_ms,
+            progress=progress,
+            line=line,
+        )
+    )
 
 
 @TABLE.command("QLEN", group="queue", since="0.1.0", flags=_READ)
@@ -217,10 +256,7 @@ def qpeek(call: Call, queue: Key, *, count: Count = None) -> Reply:
 @TABLE.command("QSHOW", group="queue", since="0.1.0", flags=_READ)
 def qshow(call: Call, queue: Key, job: Bulk) -> Reply:
     """Show everything about one job."""
-    found = call.engine.queue(call.db, queue).find(job)
-    if found is None:
-        raise NoJob(f"queue '{shown(queue)}' has no job '{shown(job)}'")
-    return dict(job_facts(found))
+    return dict(job_facts(call.engine.find_job(call.db, queue, job)))
 
 
 @TABLE.command("QSCAN", group="queue", since="0.1.0", flags=_SCAN)
@@ -239,6 +275,30 @@ def qscan(
         if state is None or job.phase == state:
             ids.append(job.id)
     return [b"0", ids]
+
+
+@TABLE.command("QCANCEL", group="queue", since="0.1.0", flags=_DELETE)
+def qcancel(call: Call, queue: Key, job: Bulk, *, reason: Reason = b"") -> Reply:
+    """Have a job not be done, also when a worker is at it."""
+    return int(call.engine.cancel(call.db, queue, job, reason))
+
+
+@TABLE.command("QKICK", group="queue", since="0.1.0", flags=_DELETE)
+def qkick(call: Call, queue: Key, *, count: KickCount = None, ids: KickIds = ()) -> Reply:
+    """Make delayed jobs ready now."""
+    if ids:
+        return call.engine.kick_these(call.now_ms, call.db, queue, ids)
+    return call.engine.kick(call.now_ms, call.db, queue, count or 1)
+
+
+@TABLE.command("QEDIT", group="queue", since="0.1.0", flags=Flags.WRITE | Flags.DENYOOM)
+def qedit(call: Call, queue: Key, job: Bulk, *, terms: EditOptions = None) -> Reply:
+    """Change a job that waits or is dead."""
+    if terms is None:
+        raise SyntaxFault("syntax error: say what to change")
+    _check_sizes(call, terms.payload or b"")
+    call.engine.edit(call.now_ms, call.db, queue, job, terms)
+    return OK
 
 
 @TABLE.command("QDEL", group="queue", since="0.1.0", flags=_DELETE)
@@ -277,6 +337,12 @@ def _delivery(job: Job, noack: bool, withmeta: bool) -> Reply:
 def _plain_delivery(job: Job) -> tuple[bytes, bytes, bytes]:
     receipt = job.receipt
     return (receipt[receipt.index(b":") + 1 :], receipt, job.payload)
+
+
+def _check_sizes(call: Call, *payloads: bytes) -> None:
+    for payload in payloads:
+        if len(payload) > call.broker.settings.payload_bytes_max:
+            raise _too_big(call, payload)
 
 
 def _too_big(call: Call, payload: bytes) -> TooBig:

@@ -63,6 +63,7 @@ _TOTALS_HELP: Final = {
     "evicted": "Jobs that made room for others, in queues that drop their oldest",
     "forgotten": "Dead letters that were kept for long enough",
     "replaced": "Jobs that made way for another with their dedup key",
+    "cancelled": "Jobs that were not wanted any more",
 }
 
 

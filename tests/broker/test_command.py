@@ -140,7 +140,8 @@ def test_a_counted_variadic_takes_as_many_as_it_says() -> None:
 
 def test_a_matched_variadic_ends_where_the_options_begin() -> None:
     assert bind("MATCHED k 1:a 2:b COUNT 3") == ([b"k", b"1:a", b"2:b"], {"count": 3})
-    assert refusal("MATCHED k junk") == "ERR syntax error near 'junk'"
+    assert bind("MATCHED k junk") == ([b"k", b"junk"], {})  # For the handler to refuse.
+    assert refusal("MATCHED k junk COUNT 3") == "ERR syntax error near 'junk'"
     assert refusal("MATCHED k 1:a junk") == "ERR syntax error near 'junk'"
 
 

@@ -208,8 +208,8 @@ def test_a_fail_counts_and_comes_back_after_its_backoff(harness: Harness) -> Non
     harness.pass_ms(1)
     assert harness.phase("q", job_id) == "ready"
     job = there(harness, job_id)
-    assert job.trouble is not None
-    assert (job.trouble.failures, job.trouble.crashes) == (1, 0)
+    assert job.notes is not None
+    assert (job.notes.failures, job.notes.crashes) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_silent_nack_counts_nothing_and_is_ready_behind_its_equals(harness: Ha
 
     job = there(harness, job_id)
     assert job.attempts == 0
-    assert job.trouble is None
+    assert job.notes is None
     assert ready_payloads(harness) == [b"second", b"first"]
 
 
@@ -442,8 +442,8 @@ def test_a_job_whose_ttl_passed_in_its_delivery_does_not_come_back(harness: Harn
     for job_id in (crashed, failed):
         facts = harness.say(f"QSHOW q {job_id.decode()}")
         assert (facts[b"phase"], facts[b"reason"]) == (b"dead", b"expired")
-    assert there(harness, crashed).trouble.crashes == 1  # type: ignore[union-attr]
-    assert there(harness, failed).trouble.failures == 1  # type: ignore[union-attr]
+    assert there(harness, crashed).notes.crashes == 1  # type: ignore[union-attr]
+    assert there(harness, failed).notes.failures == 1  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("outcome", ["FAIL", "SILENT"])

@@ -17,10 +17,12 @@ from respq.engine.jobs.job import (
     BY_SILENT,
     BY_TTL,
     DEAD,
+    DELAYED,
     DELETED,
     EVICTED,
     EXPIRED,
     FORGOTTEN,
+    HELD_CANCELLED,
     HELD_EXPIRED,
     LEASED,
     PURGED,
@@ -34,8 +36,10 @@ from respq.engine.records import (
     AnswerKept,
     AnyRecord,
     EpochStarted,
+    JobCancelled,
     JobDied,
     JobDue,
+    JobEdited,
     JobOptions,
     JobReleased,
     JobRemoved,
@@ -73,6 +77,9 @@ WINDOW = WindowOpened(1, 6, b"=k", b"%d-2" % T, T + 50)
 LEASED_NOW = JobsLeased(1, [2], T + 100, 1, 1, T, b"me")
 RATED = QueueMade(1, 0, b"q", T, True, QueueSettings(rate=Rate(2, 50)))
 DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
+DEAD_ONE = [MADE, PUSHED, LEASED_NOW, DIED]
+EDITED = JobOptions(attempts=2, expires_ms=T + 90)
+LATER = msgspec.structs.replace(OPTIONS, expires_ms=T + 80)
 DIED_FOR_A_WHILE = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no", T + 70)
 SCHEDULE = ScheduleSet(
     *(4, 1, b"s", b"x", b"", b"", 10, 0, 0, 0, None, None, 1, 0, 0, T + 10, 0, False, T)
@@ -123,6 +130,14 @@ HISTORIES: dict[str, list[Record]] = {
     "schedule set": [MADE, SCHEDULE],
     "schedule fired": [MADE, SCHEDULE, ScheduleFired(1, 4, 1, T + 10, T + 20)],
     "schedule removed": [MADE, SCHEDULE, ScheduleRemoved(1, 4)],
+    "cancelled": [MADE, PUSHED, LEASED_NOW, JobCancelled(1, 2, b"obsolete")],
+    "cancelled and gone": [MADE, PUSHED, LEASED_NOW, JobRemoved(1, 2, HELD_CANCELLED)],
+    "said to be half done": [MADE, PUSHED, LEASED_NOW, JobTouched(1, 2, T + 50, 50, b"so far")],
+    "edited in its place": [MADE, PUSHED, JobEdited(1, 2, b"z", 0, 0, EDITED, READY, 2, T)],
+    "edited to move": [MADE, PUSHED, JobEdited(1, 2, b"z", 7, 0, None, READY, 9, T)],
+    "edited to wait": [MADE, PUSHED, JobEdited(1, 2, b"a", 0, T + 9, EDITED, DELAYED, 9, T)],
+    "edited while it waits": [MADE, DELAYED_PUSH, JobEdited(1, 3, b"b", 5, T + 9, LATER, 1, 3, T)],
+    "edited when dead": [*DEAD_ONE, JobEdited(1, 2, b"z", 7, 0, EDITED, DEAD, 8, T)],
     "a key": [MADE, KEYED],
     "a key let go at the start": [MADE, KEYED, LEASED_NOW],
     "a key let go at death": [MADE, KEYED, LEASED_NOW, DIED],

@@ -17,8 +17,11 @@ from respq.engine.records import (
     AnswerKept,
     AnyRecord,
     EpochStarted,
+    FollowUp,
+    JobCancelled,
     JobDied,
     JobDue,
+    JobEdited,
     JobOptions,
     JobReleased,
     JobRemoved,
@@ -63,6 +66,8 @@ OPTIONS = JobOptions(
     expires_ms=NOW_MS + 86_400_000,
     labels=LABELS,
     dedup=Dedup(b"=order-7", until_start=True),
+    maxlease_ms=3_600_000,
+    then=FollowUp(b"mail", b"\xff done"),
 )
 SETTINGS = QueueSettings(
     text=True,
@@ -95,6 +100,9 @@ FULL_JOB: dict[str, Any] = {
     "failures": 2,
     "crashes": 1,
     "error": b"it broke",
+    "cancelled": True,
+    "progress": 40,
+    "log": (b"fetched", b"\xff"),
 }
 
 EXPECTED: dict[str, Record] = {
@@ -118,6 +126,7 @@ EXPECTED: dict[str, Record] = {
     "21-job-restored": JobRestored(**FULL_JOB, phase=3, reason=1),
     "22-jobs-leased": JobsLeased(2, [41, 40], NOW_MS + 30_000, 9, 1, NOW_MS, b"worker-1"),
     "23-job-touched": JobTouched(2, 41, NOW_MS + 60_000),
+    "23-job-touched-with-all": JobTouched(2, 41, NOW_MS + 60_000, 99, b"nearly there"),
     "24-jobs-acked": JobsAcked(2, [41, 1 << 40]),
     "25-job-released": JobReleased(2, 41, 0, 78, NOW_MS + 1_000, NOW_MS, 2, 1, b"it broke"),
     "26-job-due": JobDue(2, 41, 79, NOW_MS + 1_000),
@@ -129,6 +138,10 @@ EXPECTED: dict[str, Record] = {
     "29-job-removed": JobRemoved(2, 41, cause=1),
     "29-job-removed-as-taken": JobRemoved(2, 41, 0, NOW_MS),
     "30-job-returned": JobReturned(**FULL_JOB, phase=0, reason=0),
+    "31-job-cancelled": JobCancelled(2, 41, b"obsolete"),
+    "32-job-edited": JobEdited(
+        2, 41, b"\x00\xff payload", b"high", NOW_MS + 1_000, OPTIONS, 1, -78, NOW_MS
+    ),
     "40-schedule-set": ScheduleSet(
         number=5,
         queue=2,

@@ -411,9 +411,10 @@ def test_what_comes_behind_an_auth_in_one_packet_is_judged_by_its_outcome(passwo
         (["QACK", "q", "1:"], "ERR '1:' is not a receipt"),
         (["QACK", "q", ":1"], "ERR ':1' is not a receipt"),
         (["QACK", "q", "-1:1"], "ERR '-1:1' is not a receipt"),
-        (["QACK", "q", "1:a", "STRICT"], "ERR 'STRICT' is not a receipt"),
-        (["QNACK", "q", "junk"], "ERR syntax error near 'junk'"),
-        (["QTOUCH", "q", "junk"], "ERR syntax error near 'junk'"),
+        (["QACK", "q", "1:a", "2:b", "junk"], "ERR syntax error near 'junk'"),
+        (["QACK", "q", "1:a", "STRICT"], "BADRECEIPT receipt '1:a' is stale"),
+        (["QNACK", "q", "junk"], "ERR 'junk' is not a receipt"),
+        (["QTOUCH", "q", "junk", "LEASE", "1s"], "ERR syntax error near 'junk'"),
         # Schedules that cannot fire, and places that are none.
         (["QSCHED", "ADD", "q", "s", "x", "CRON", "0 0 30 2 *"], "BADCRON "),
         (["QSCHED", "ADD", "q", "s", "x", "CRON", "99 * * * *"], "BADCRON "),

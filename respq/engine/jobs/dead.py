@@ -30,7 +30,7 @@ class DeadLetters(EngineCore):
         dead = self.dead(db, name, count)
         for job in dead:
             # The error stays to be read; the counts start again.
-            error = job.trouble.error if job.trouble is not None else b""
+            error = job.notes.error if job.notes is not None else b""
             self.emit(
                 JobReleased(
                     job.queue.number,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from respq.config import ERROR_BYTES_MAX, RESTART_LEASE_MS, TRANSACTION_BYTES_MAX
-from respq.engine.core import EngineCore, shown
+from respq.engine.core import shown
 from respq.engine.jobs import job as jobs
-from respq.engine.jobs.job import LEASED, Job, is_receipt
+from respq.engine.jobs.job import LEASED, PHASE_NAMES, Job, is_receipt
+from respq.engine.jobs.push import Producing, PushTerms
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms
 from respq.engine.records import (
@@ -20,7 +23,7 @@ from respq.engine.records import (
     JobTouched,
     JobUndone,
 )
-from respq.errors import SyntaxFault, TooBig
+from respq.errors import BadReceipt, Cancelled, SyntaxFault, TooBig
 
 LEASE_MS = 30_000
 ATTEMPTS = 3
@@ -30,10 +33,13 @@ FAIL, SILENT, FATAL = b"FAIL", b"SILENT", b"FATAL"
 
 DUE_DEAD = -1
 DUE_STALE = -2
+END_LOST = 0
+END_CANCELLED = -1
+END_TOO_LATE = -2
 
 
-class Delivering(EngineCore):
-    """Deliveries."""
+class Delivering(Producing):
+    """Deliveries; the end of one may push what follows on it."""
 
     def lease(
         self,
@@ -57,16 +63,13 @@ class Delivering(EngineCore):
             usual = now_ms + (_queue_lease_ms(queue) if lease_ms is None else lease_ms), 1
             terms, start, end = usual, 0, len(at_head)
             for place, job in enumerate(at_head):
-                if job.options is None and job.trouble is None:
+                if job.options is None and job.notes is None:
                     its = usual
                 elif self._ttl_is_over(now_ms, job):
                     end = place
                     break
                 else:
-                    its = (
-                        now_ms + (_lease_ms(job) if lease_ms is None else lease_ms),
-                        1 + job.attempts,
-                    )
+                    its = now_ms + _lease_for(job, lease_ms), 1 + job.attempts
                 if its != terms:
                     self._lease_run(now_ms, at_head[start:place], terms, holder)
                     terms, start = its, place
@@ -115,32 +118,112 @@ class Delivering(EngineCore):
                 self.expire(now_ms, job)
                 continue
             self.emit(JobRemoved(queue.number, job.number, jobs.TAKEN, now_ms))
+            if job.options is not None and job.options.then is not None:
+                self.follow_up(now_ms, db, job.options.then)
             taken.append(job)
         return taken
 
-    def ack(self, now_ms: int, db: int, name: bytes, receipts: Sequence[bytes]) -> list[bool]:
+    def ack(
+        self,
+        now_ms: int,
+        db: int,
+        name: bytes,
+        receipts: Sequence[bytes],
+        *,
+        strict: bool = False,
+    ) -> list[bool]:
         """Finish the deliveries that the receipts prove; return which of them were good.
 
         A receipt that is stale or of another queue counts nothing and changes nothing, and
-        so does one that is given again.
+        so does one that is given again. One of a cancelled job counts nothing, and the job
+        is gone.
 
         Raises:
             SyntaxFault: if one of them does not have the form of a receipt.
+            BadReceipt: if ``strict`` and one of them is stale.
+            Cancelled: if ``strict`` and one of them is of a cancelled job.
         """
         queue = self.state.names[db].get(name)
+        if strict:
+            self._check_held(now_ms, queue, receipts)
         numbers: dict[int, None] = {}
         good = []
+        special = False
         for receipt, job in zip(receipts, _leased(queue, receipts)):  # noqa: B905 - 100 ns
             if job is None:
                 check_receipt(receipt)
             elif job.due_ms > now_ms and job.number not in numbers:
                 numbers[job.number] = None
                 good.append(True)
+                if job.options is not None or job.notes is not None:
+                    special = True
                 continue
             good.append(False)
-        if numbers and queue is not None:
+        if not numbers or queue is None:
+            return good
+        if not special:
             self.emit(JobsAcked(queue.number, list(numbers)))
+            return good
+        acked = queue.jobs_of(list(numbers))
+        cancelled = {job.number for job in acked if _is_cancelled(job)}
+        for number in cancelled:
+            self.emit(JobRemoved(queue.number, number, jobs.CANCELLED))
+        done = [job for job in acked if job.number not in cancelled]
+        if done:
+            self.emit(JobsAcked(queue.number, [job.number for job in done]))
+        for job in done:
+            if job.options is not None and job.options.then is not None:
+                self.follow_up(now_ms, db, job.options.then)
+        places = [place for place, each in enumerate(good) if each]
+        for place, job in zip(places, acked, strict=True):
+            good[place] = job.number not in cancelled
         return good
+
+    def move(
+        self,
+        now_ms: int,
+        db: int,
+        source: bytes,
+        destination: bytes,
+        receipt: bytes,
+        payload: bytes | None,
+        terms: PushTerms,
+    ) -> list[bytes] | None:
+        """Finish a delivery and push a job into another queue; return what the push returns.
+
+        The new job carries what the old one said of itself, unless it brings its own.
+
+        Raises:
+            SyntaxFault: if the receipt does not have the form of one.
+            BadReceipt: if it is stale.
+            Cancelled: if its job is cancelled.
+            RespqError: whatever `push_many` raises.
+        """
+        self._check_held(now_ms, self.state.names[db].get(source), (receipt,))
+        (job,) = self.held(now_ms, db, source, (receipt,))
+        assert job is not None
+        labels = job.options.labels if job.options is not None else None
+        if labels is not None and terms.labels is None:
+            terms = msgspec.structs.replace(
+                terms, name=labels.name, tags=labels.tags, meta=labels.meta, trace=labels.trace
+            )
+        ids = self.push_many(
+            now_ms, db, destination, [job.payload if payload is None else payload], terms
+        )
+        self.ack(now_ms, db, source, (receipt,))
+        return ids
+
+    def _check_held(self, now_ms: int, queue: Queue | None, receipts: Sequence[bytes]) -> None:
+        """Raise unless all receipts are good, and none is of a cancelled job."""
+        for receipt, job in zip(receipts, _leased(queue, receipts), strict=True):
+            if job is None or job.due_ms <= now_ms:
+                check_receipt(receipt)
+                raise BadReceipt(
+                    f"receipt '{shown(receipt)}' is stale: {_why_stale(queue, receipt)}"
+                )
+            if job.notes is not None and job.notes.cancelled:
+                reason = shown(job.notes.error) or "no reason given"
+                raise Cancelled(f"job '{shown(job.id)}' is cancelled: {reason}")
 
     def nack(
         self,
@@ -169,11 +252,7 @@ class Delivering(EngineCore):
             TooBig: for so many that the error, kept with each, would burst a transaction.
         """
         error = error[:ERROR_BYTES_MAX]
-        if len(receipts) * len(error) > TRANSACTION_BYTES_MAX:
-            raise TooBig(
-                f"{len(receipts)} times an error of {len(error)} bytes is over the limit of a "
-                f"transaction, {TRANSACTION_BYTES_MAX} bytes: nack fewer at once"
-            )
+        _check_burst(receipts, error, "an error")
         held = self.held(now_ms, db, name, receipts)
         due = [
             DUE_STALE
@@ -191,17 +270,43 @@ class Delivering(EngineCore):
         receipts: Sequence[bytes],
         *,
         lease_ms: int | None = None,
+        progress: int = -1,
+        line: bytes = b"",
     ) -> list[int]:
-        """Let leases last from now on; return the end of each in unix ms, 0 for a lost one."""
-        ends = []
-        for job in self.held(now_ms, db, name, receipts):
-            if job is None:
-                ends.append(0)
-                continue
-            until_ms = now_ms + (_lease_ms(job) if lease_ms is None else lease_ms)
-            self.emit(JobTouched(job.queue.number, job.number, until_ms))
-            ends.append(until_ms)
-        return ends
+        """Let leases last from now on, and note what their holders say of the work.
+
+        ``progress`` is in percent, -1 for what it was; of ``line`` the first
+        `ERROR_BYTES_MAX` bytes stay with the job.
+
+        Returns:
+            The end of each in unix ms; `END_LOST`, `END_CANCELLED`, or `END_TOO_LATE` for one
+            that lasts for as long as it may already.
+
+        Raises:
+            SyntaxFault: if one of them does not have the form of a receipt.
+            TooBig: for so many that the line, kept with each, would burst a transaction.
+        """
+        line = line[:ERROR_BYTES_MAX]
+        _check_burst(receipts, line, "a line")
+        return [
+            END_LOST if job is None else self._touch_one(now_ms, job, lease_ms, progress, line)
+            for job in self.held(now_ms, db, name, receipts)
+        ]
+
+    def _touch_one(
+        self, now_ms: int, job: Job, lease_ms: int | None, progress: int, line: bytes
+    ) -> int:
+        if _is_cancelled(job):
+            return END_CANCELLED
+        until_ms = now_ms + (_lease_ms(job) if lease_ms is None else lease_ms)
+        maxlease_ms = job.options.maxlease_ms if job.options is not None else None
+        end = until_ms
+        if maxlease_ms is not None and until_ms > job.since_ms + maxlease_ms:
+            until_ms = max(job.due_ms, job.since_ms + maxlease_ms)
+            end = END_TOO_LATE if until_ms == job.due_ms else until_ms
+        if end != END_TOO_LATE or progress >= 0 or line:
+            self.emit(JobTouched(job.queue.number, job.number, until_ms, progress, line))
+        return end
 
     def undo(self, job: Job, fence: int) -> None:
         """Put a popped job back: its reply was never handed to the transport.
@@ -213,10 +318,14 @@ class Delivering(EngineCore):
         if queue is None:
             return
         if fence:
-            if job.phase == LEASED and job.fence == fence and queue.job(job.number) is job:
+            if job.phase != LEASED or job.fence != fence or queue.job(job.number) is not job:
+                return
+            if _is_cancelled(job):
+                self.emit(JobRemoved(queue.number, job.number, jobs.CANCELLED))
+            else:
                 self.emit(JobUndone(queue.number, job.number))
         elif queue.job(job.number) is None and job.id not in queue.ids:
-            trouble = job.trouble or jobs.Trouble()
+            notes = job.notes or jobs.Notes()
             self.emit(
                 JobReturned(
                     queue.number,
@@ -231,10 +340,11 @@ class Delivering(EngineCore):
                     job.since_ms,
                     job.fence,
                     job.holder,
-                    trouble.failures,
-                    trouble.crashes,
-                    trouble.error,
-                    trouble.reason,
+                    notes.failures,
+                    notes.crashes,
+                    notes.error,
+                    notes.reason,
+                    log=notes.log,
                 )
             )
 
@@ -256,11 +366,13 @@ class Delivering(EngineCore):
 
     def end_lease(self, now_ms: int, job: Job) -> None:
         """Take a job from a holder whose lease is over."""
-        trouble = job.trouble or jobs.Trouble()
-        crashes = trouble.crashes + 1
-        if self._ttl_is_over(now_ms, job):
+        notes = job.notes or jobs.Notes()
+        crashes = notes.crashes + 1
+        if notes.cancelled:
+            self.emit(JobRemoved(job.queue.number, job.number, jobs.HELD_CANCELLED))
+        elif self._ttl_is_over(now_ms, job):
             self.expire(now_ms, job)
-        elif _is_spent(job, trouble.failures + crashes):
+        elif _is_spent(job, notes.failures + crashes):
             self._die(now_ms, job, jobs.BY_LEASE_END, jobs.ATTEMPTS_SPENT, crashes=crashes)
         else:
             self._release(now_ms, job, jobs.BY_LEASE_END, 0, crashes=crashes)
@@ -272,7 +384,7 @@ class Delivering(EngineCore):
             cause = jobs.HELD_EXPIRED if held else jobs.EXPIRED
             self.emit(JobRemoved(job.queue.number, job.number, cause))
             return
-        crashes = (job.trouble.crashes if job.trouble is not None else 0) + held
+        crashes = (job.notes.crashes if job.notes is not None else 0) + held
         cause = jobs.BY_LEASE_END if held else jobs.BY_TTL
         self._die(now_ms, job, cause, jobs.TTL_OVER, crashes=crashes)
 
@@ -290,15 +402,18 @@ class Delivering(EngineCore):
     def _nack_one(
         self, now_ms: int, job: Job, outcome: bytes, delay: int | None, error: bytes, front: bool
     ) -> int:
-        trouble = job.trouble or jobs.Trouble()
+        notes = job.notes or jobs.Notes()
+        if notes.cancelled:
+            self.emit(JobRemoved(job.queue.number, job.number, jobs.NACKED_CANCELLED))
+            return DUE_DEAD
         if outcome == SILENT:
             due_ms = now_ms + delay if delay else 0
             if self._ttl_is_over(max(now_ms, due_ms), job):
-                return self._nack_expired(now_ms, job, trouble.failures, error)
+                return self._nack_expired(now_ms, job, notes.failures, error)
             self._release(now_ms, job, jobs.BY_SILENT, due_ms, error=error, front=front)
             return due_ms
-        failures = trouble.failures + 1
-        attempts = failures + trouble.crashes
+        failures = notes.failures + 1
+        attempts = failures + notes.crashes
         if outcome == FATAL or _is_spent(job, attempts):
             reason = jobs.FATAL if outcome == FATAL else jobs.ATTEMPTS_SPENT
             self._die(now_ms, job, jobs.BY_NACK, reason, failures=failures, error=error)
@@ -336,7 +451,7 @@ class Delivering(EngineCore):
         error: bytes = b"",
         front: bool = False,
     ) -> None:
-        trouble = job.trouble or jobs.Trouble()
+        notes = job.notes or jobs.Notes()
         self.emit(
             JobReleased(
                 job.queue.number,
@@ -345,9 +460,9 @@ class Delivering(EngineCore):
                 self.next_order(front=front),
                 due_ms,
                 now_ms,
-                trouble.failures if failures is None else failures,
-                trouble.crashes if crashes is None else crashes,
-                error or trouble.error,
+                notes.failures if failures is None else failures,
+                notes.crashes if crashes is None else crashes,
+                error or notes.error,
             )
         )
 
@@ -362,7 +477,7 @@ class Delivering(EngineCore):
         crashes: int | None = None,
         error: bytes = b"",
     ) -> None:
-        trouble = job.trouble or jobs.Trouble()
+        notes = job.notes or jobs.Notes()
         keepdead_ms = job.queue.settings.keepdead_ms
         self.emit(
             JobDied(
@@ -372,9 +487,9 @@ class Delivering(EngineCore):
                 cause,
                 reason,
                 now_ms,
-                trouble.failures if failures is None else failures,
-                trouble.crashes if crashes is None else crashes,
-                error or trouble.error,
+                notes.failures if failures is None else failures,
+                notes.crashes if crashes is None else crashes,
+                error or notes.error,
                 0 if keepdead_ms is None else now_ms + keepdead_ms,
             )
         )
@@ -412,6 +527,37 @@ def attempts_max(job: Job) -> int:
         return options.attempts
     attempts = job.queue.settings.attempts
     return ATTEMPTS if attempts is None else attempts
+
+
+def _lease_for(job: Job, lease_ms: int | None) -> int:
+    """Return for how long a job is leased: what the pop says, within what the push said."""
+    lease_ms = _lease_ms(job) if lease_ms is None else lease_ms
+    maxlease_ms = job.options.maxlease_ms if job.options is not None else None
+    return lease_ms if maxlease_ms is None else min(lease_ms, maxlease_ms)
+
+
+def _is_cancelled(job: Job) -> bool:
+    return job.notes is not None and job.notes.cancelled
+
+
+def _check_burst(receipts: Sequence[bytes], text: bytes, what: str) -> None:
+    if len(receipts) * len(text) > TRANSACTION_BYTES_MAX:
+        raise TooBig(
+            f"{len(receipts)} times {what} of {len(text)} bytes is over the limit of a "
+            f"transaction, {TRANSACTION_BYTES_MAX} bytes: give fewer receipts at once"
+        )
+
+
+def _why_stale(queue: Queue | None, receipt: bytes) -> str:
+    job = queue.find(receipt.partition(b":")[2]) if queue is not None else None
+    if job is None:
+        return "the job is gone"
+    if job.phase == LEASED:
+        fence = receipt.partition(b":")[0]
+        if b"%d" % job.fence == fence:
+            return f"its lease ended at {job.due_ms}"
+        return f"the job was delivered again at {job.since_ms}"
+    return f"the job is {PHASE_NAMES[job.phase].decode()} since {job.since_ms}"
 
 
 def _is_spent(job: Job, attempts: int) -> bool:

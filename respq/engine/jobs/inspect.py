@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from respq.engine.jobs.dedup import shown_key
 from respq.engine.jobs.delivery import ATTEMPTS, LEASE_MS, attempts_max
-from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Trouble
+from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Notes
 from respq.engine.jobs.queue import FOREVER_MS, TOTALS, Queue
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, LINEAR, Backoff
@@ -25,7 +25,7 @@ def priority_text(priority: int | bytes) -> bytes:
 
 def job_facts(job: Job) -> Facts:
     """Return everything about a job but its receipt, which is its holder's alone."""
-    trouble = job.trouble or Trouble()
+    notes = job.notes or Notes()
     options = job.options
     return {
         b"id": job.id,
@@ -38,15 +38,18 @@ def job_facts(job: Job) -> Facts:
         b"expires_ms": (options.expires_ms if options is not None else None) or 0,
         b"attempts": job.attempts,
         b"attempts_max": attempts_max(job),
-        b"failures": trouble.failures,
-        b"crashes": trouble.crashes,
+        b"failures": notes.failures,
+        b"crashes": notes.crashes,
         b"fence": job.fence,
         b"consumer": job.holder if job.phase == LEASED else b"",
-        b"error": trouble.error,
-        b"reason": REASON_NAMES[trouble.reason] if job.phase == DEAD else b"",
+        b"error": notes.error,
+        b"reason": REASON_NAMES[notes.reason] if job.phase == DEAD else b"",
         b"payload": job.payload,
         **_label_facts(options),
         b"dedup": shown_key(options.dedup) if options is not None else b"",
+        b"cancelled": int(notes.cancelled),
+        b"progress": notes.progress,
+        b"log": list(notes.log),
     }
 
 
@@ -58,7 +61,7 @@ def delivery_facts(job: Job) -> Facts:
         b"attempt": job.attempts + 1,
         b"attempts_max": attempts_max(job),
         b"lease_until_ms": job.due_ms if job.phase == LEASED else 0,
-        b"error": job.trouble.error if job.trouble is not None else b"",
+        b"error": job.notes.error if job.notes is not None else b"",
         **_label_facts(job.options),
     }
 

@@ -35,6 +35,11 @@ DELETED: Final = 5
 EVICTED: Final = 6
 FORGOTTEN: Final = 7
 REPLACED: Final = 8
+CANCELLED: Final = 9
+HELD_CANCELLED: Final = 10
+"""As CANCELLED, when the lease ended."""
+NACKED_CANCELLED: Final = 11
+"""As CANCELLED, when its holder gave it back."""
 """Causes of `JobRemoved`; the codes stand in the journal."""
 
 NOT_DEAD: Final = 0
@@ -45,8 +50,8 @@ REASON_NAMES: Final = (b"", b"attempts", b"fatal", b"expired")
 """Reasons of `JobDied`; the codes stand in the journal."""
 
 
-class Trouble(msgspec.Struct, gc=False):
-    """What went wrong with a job so far; most jobs never have one."""
+class Notes(msgspec.Struct, gc=False):
+    """What has become of a job so far beyond its place; most jobs never have any."""
 
     failures: int = 0
     """Deliveries that ended in a counted nack."""
@@ -56,6 +61,12 @@ class Trouble(msgspec.Struct, gc=False):
     """What the last nack said."""
     reason: int = NOT_DEAD
     """Why it is dead."""
+    cancelled: bool = False
+    """Its holder has not been told, or has not given it back yet; ``error`` says why."""
+    progress: int = 0
+    """What its holder said last, in percent."""
+    log: tuple[bytes, ...] = ()
+    """The latest lines that its holders wrote."""
 
 
 class Job(msgspec.Struct, gc=False):
@@ -79,7 +90,7 @@ class Job(msgspec.Struct, gc=False):
     due_ms: int
     """End of the delay, of the lease, or of how long a dead letter is kept; 0 for none."""
     options: JobOptions | None
-    trouble: Trouble | None = None
+    notes: Notes | None = None
     fence: int = 0
     """Of the last delivery; 0 before the first."""
     holder: bytes = b""
@@ -106,8 +117,8 @@ class Job(msgspec.Struct, gc=False):
     @property
     def attempts(self) -> int:
         """Deliveries that count: failed ones and those whose lease ended."""
-        trouble = self.trouble
-        return trouble.failures + trouble.crashes if trouble is not None else 0
+        notes = self.notes
+        return notes.failures + notes.crashes if notes is not None else 0
 
 
 def job_id(pushed_ms: int, number: int) -> bytes:

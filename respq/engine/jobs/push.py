@@ -20,6 +20,7 @@ from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
 from respq.engine.records import (
     AnswerKept,
+    FollowUp,
     JobOptions,
     JobRemoved,
     JobsPushed,
@@ -51,7 +52,9 @@ class PushTerms(msgspec.Struct, frozen=True):
     attempts: int | None = None
     backoff: Backoff | None = None
     lease_ms: int | None = None
+    maxlease_ms: int | None = None
     ttl_ms: int | None = None
+    then: FollowUp | None = None
     id: bytes | None = None
     idmp: tuple[bytes, int] | None = None
     """A producer and its own number for this push."""
@@ -74,6 +77,32 @@ class PushTerms(msgspec.Struct, frozen=True):
 
 class Producing(EngineCore):
     """Pushes."""
+
+    def follow_up(self, now_ms: int, db: int, then: FollowUp) -> bytes:
+        """Push the job that follows on another; return its id.
+
+        It is never refused: nobody could be told.
+        """
+        queue = self.state.names[db].get(then.queue) or self.make_queue(now_ms, db, then.queue)
+        return self.put_one(now_ms, queue, then.payload, b"" if queue.settings.text else 0)
+
+    def put_one(
+        self,
+        now_ms: int,
+        queue: Queue,
+        payload: bytes,
+        priority: int | bytes,
+        delay_ms: int = 0,
+        ttl_ms: int | None = None,
+        options: JobOptions | None = None,
+    ) -> bytes:
+        """Put a job into a queue that may not refuse it, and return its id."""
+        ttl_ms = ttl_ms if ttl_ms is not None else queue.settings.ttl_ms
+        if ttl_ms is not None:
+            options = msgspec.structs.replace(options or _NO_OPTIONS, expires_ms=now_ms + ttl_ms)
+        due_ms = now_ms + delay_ms if delay_ms else 0
+        [number] = self._put(now_ms, queue, [payload], priority, due_ms, options)
+        return job_id(now_ms, number)
 
     def push(self, now_ms: int, db: int, name: bytes, payloads: list[bytes]) -> range:
         """Put jobs with no options into a queue, and return their numbers.
@@ -149,6 +178,8 @@ class Producing(EngineCore):
             Paused, Duplicate, RateLimited, MaxLen: see `_admit`.
         """
         check_name("queue name", name)
+        if terms.then is not None:
+            check_name("queue name of THEN", terms.then.queue)
         queue = self.state.names[db].get(name)
         keys = _answer_keys(terms)
         answer = self._answer(now_ms, queue, keys, terms.id)
@@ -392,6 +423,8 @@ def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
         expires_ms,
         terms.labels,
         None if dedup is None else Dedup(given_key(dedup.key), dedup.until_start),
+        terms.maxlease_ms,
+        terms.then,
     )
     return None if options == _NO_OPTIONS else options
 

@@ -5,13 +5,14 @@
     ready     the order in which READY jobs go out
     leases    LEASED jobs by receipt: an ack is one lookup, and a receipt that is not in
               here is stale, whatever it says
+    delayed   DELAYED jobs by the instant at which they are due
     dead      DEAD jobs by number, in order of death
     ids       jobs whose producer gave the id
     keys      jobs by the dedup key that they hold
     windows   what holds a dedup key until an instant, by key
     answers   what repeated pushes are told, oldest first
 
-``ready``, ``delayed_count``, ``leases`` and the timers are indexes: replay leaves them alone
+``ready``, ``delayed``, ``leases`` and the timers are indexes: replay leaves them alone
 and builds them once at its end.
 """
 
@@ -26,6 +27,7 @@ from respq.engine.jobs.job import Job
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet, WindowOpened
 from respq.engine.spread import Spread
+from respq.engine.timers import Timers
 
 CHUNK_BITS = 16
 SPARSE = 1 << (CHUNK_BITS - 2)
@@ -49,6 +51,7 @@ TOTALS = (
     "evicted",
     "forgotten",
     "replaced",
+    "cancelled",
 )
 
 
@@ -81,6 +84,8 @@ class Totals:
     """Dead letters that were kept for long enough."""
     replaced: int = 0
     """Jobs that made way for another with their dedup key."""
+    cancelled: int = 0
+    """Jobs that were not wanted any more; of those in work, when it ended."""
 
     def as_list(self) -> list[int]:
         """Return the counts in the order of `TOTALS`, as the journal keeps them."""
@@ -96,6 +101,7 @@ class Queue:
         "configured",
         "db",
         "dead",
+        "delayed",
         "delayed_count",
         "ids",
         "is_guarded",
@@ -153,6 +159,7 @@ class Queue:
         """Whether more than its READY jobs decides what it gives out; derived."""
         self.is_guarded = False
         """Whether it may refuse a job for more than its options; derived."""
+        self.delayed: Timers[Job] = Timers()
         self.delayed_count = 0
         self.ready = ReadyOrder(min_first=settings.min_first)
         self.leases: Spread[bytes, Job] = Spread()
@@ -269,6 +276,11 @@ class Queue:
             del self.ids[options.id]
         if options.dedup is not None and self.keys.get(options.dedup.key) is job:
             del self.keys[options.dedup.key]
+
+    def replace(self, job: Job, successor: Job) -> None:
+        """Have another object stand for a job, under the same number."""
+        self.forget(job)
+        self.keep(successor)
 
     def let_go(self, job: Job) -> None:
         """Free the dedup key that a job holds, for good."""

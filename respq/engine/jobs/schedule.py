@@ -15,7 +15,6 @@ import msgspec
 from respq.config import SCHEDULES_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.cron import next_fire_ms
-from respq.engine.jobs.job import job_id
 from respq.engine.jobs.push import Producing, PushTerms, read_priority
 from respq.engine.records import (
     JobOptions,
@@ -76,6 +75,8 @@ class Scheduling(Producing):
         """
         check_name("queue name", queue_name)
         check_name("schedule name", name)
+        if terms.then is not None:
+            check_name("queue name of THEN", terms.then.queue)
         queue = self.state.names[db].get(queue_name)
         old = queue.schedules.get(name) if queue is not None else None
         if queue is not None and old is None and len(queue.schedules) >= SCHEDULES_MAX:
@@ -100,7 +101,12 @@ class Scheduling(Producing):
         if queue is None:
             queue = self.make_queue(now_ms, db, queue_name)
         options = JobOptions(
-            None, terms.attempts, terms.backoff, terms.lease_ms, None, terms.labels
+            attempts=terms.attempts,
+            backoff=terms.backoff,
+            lease_ms=terms.lease_ms,
+            labels=terms.labels,
+            maxlease_ms=terms.maxlease_ms,
+            then=terms.then,
         )
         self.emit(
             ScheduleSet(
@@ -258,15 +264,15 @@ class Scheduling(Producing):
             self.emit(ScheduleFired(schedule.queue, schedule.number, runs, last_ms, next_ms))
 
     def _push_of(self, now_ms: int, schedule: ScheduleSet) -> bytes:
-        queue = self.state.queues[schedule.queue]
-        ttl_ms = schedule.ttl_ms if schedule.ttl_ms is not None else queue.settings.ttl_ms
-        options = schedule.options
-        if ttl_ms is not None:
-            options = msgspec.structs.replace(options or JobOptions(), expires_ms=now_ms + ttl_ms)
-        due_ms = now_ms + schedule.delay_ms if schedule.delay_ms else 0
-        payloads = [schedule.payload]
-        [number] = self._put(now_ms, queue, payloads, schedule.priority, due_ms, options)
-        return job_id(now_ms, number)
+        return self.put_one(
+            now_ms,
+            self.state.queues[schedule.queue],
+            schedule.payload,
+            schedule.priority,
+            schedule.delay_ms,
+            schedule.ttl_ms,
+            schedule.options,
+        )
 
     def _first_fire(self, now_ms: int, rhythm: Rhythm) -> int:
         if rhythm.cron:

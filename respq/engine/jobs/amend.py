@@ -1,0 +1,159 @@
+"""What can be done to a job besides delivering it: cancelled, kicked, edited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from respq.config import COUNT_MAX, ERROR_BYTES_MAX
+from respq.engine.core import shown
+from respq.engine.jobs.job import CANCELLED, DEAD, DELAYED, LEASED, READY, Job
+from respq.engine.jobs.push import Producing, read_priority
+from respq.engine.jobs.retry import Backoff
+from respq.engine.records import JobCancelled, JobDue, JobEdited, JobOptions, JobRemoved, Labels
+from respq.errors import NoJob, SyntaxFault, WrongState
+
+FAR_MS = 1 << 61
+"""After the end of every delay."""
+
+
+class EditTerms(msgspec.Struct, frozen=True):
+    """What an edit changes; None leaves it as it is."""
+
+    payload: bytes | None = None
+    priority: bytes | None = None
+    """As given; how it is read depends on the queue."""
+    delay_ms: int | None = None
+    at_ms: int | None = None
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    lease_ms: int | None = None
+    maxlease_ms: int | None = None
+    ttl_ms: int | None = None
+    """0 for none."""
+    name: bytes | None = None
+    tags: tuple[bytes, ...] | None = None
+    meta: bytes | None = None
+    trace: bytes | None = None
+
+
+class Amending(Producing):
+    """Changes of single jobs."""
+
+    def find_job(self, db: int, name: bytes, job_id: bytes) -> Job:
+        """Return a job; raise `NoQueue` or `NoJob` if it is not there."""
+        job = self.queue(db, name).find(job_id)
+        if job is None:
+            raise NoJob(f"queue '{shown(name)}' has no job '{shown(job_id)}'")
+        return job
+
+    def cancel(self, db: int, name: bytes, job_id: bytes, reason: bytes) -> bool:
+        """Have a job not be done; return False if there is none, or if it is dead.
+
+        One that waits is gone. The holder of one that is in work is told when it touches or
+        ends it, and it is not tried again.
+        """
+        queue = self.state.names[db].get(name)
+        job = queue.find(job_id) if queue is not None else None
+        if job is None or job.phase == DEAD:
+            return False
+        if job.phase == LEASED:
+            reason = reason[:ERROR_BYTES_MAX]
+            self.emit(JobCancelled(job.queue.number, job.number, reason))
+        else:
+            self.emit(JobRemoved(job.queue.number, job.number, CANCELLED))
+        return True
+
+    def kick(self, now_ms: int, db: int, name: bytes, count: int) -> int:
+        """Make up to ``count`` DELAYED jobs READY, the next to be due first; return how many."""
+        queue = self.state.names[db].get(name)
+        if queue is None:
+            return 0
+        kicked = queue.delayed.due(FAR_MS, min(count, COUNT_MAX))
+        for job in kicked:
+            self._kick_one(now_ms, job)
+        return len(kicked)
+
+    def kick_these(self, now_ms: int, db: int, name: bytes, ids: Sequence[bytes]) -> int:
+        """Make those of the jobs READY that are DELAYED; return how many they were."""
+        queue = self.state.names[db].get(name)
+        kicked = 0
+        for job_id in ids if queue is not None else ():
+            job = queue.find(job_id) if queue is not None else None
+            if job is not None and job.phase == DELAYED:
+                self._kick_one(now_ms, job)
+                kicked += 1
+        return kicked
+
+    def _kick_one(self, now_ms: int, job: Job) -> None:
+        order = self.next_order(front=job.order < 0)
+        self.emit(JobDue(job.queue.number, job.number, order, now_ms))
+
+    def edit(self, now_ms: int, db: int, name: bytes, job_id: bytes, terms: EditTerms) -> None:
+        """Change what is given of a job that nobody holds; the rest stays.
+
+        With another priority it stands behind the jobs of that priority. A delay counts from
+        now; a ttl too.
+
+        Raises:
+            NoQueue, NoJob: if it is not there.
+            WrongState: if somebody holds it, or if a dead letter would get a delay.
+            BadPriority: for a priority that the queue cannot order.
+            SyntaxFault: if it would be due only after its ttl.
+        """
+        job = self.find_job(db, name, job_id)
+        delays = terms.delay_ms is not None or terms.at_ms is not None
+        if job.phase == LEASED:
+            raise WrongState(f"job '{shown(job_id)}' is leased: edit it when it is back")
+        if job.phase == DEAD and delays:
+            raise WrongState(f"job '{shown(job_id)}' is dead: QDLQ REDRIVE it to have it delivered")
+        priority = job.priority
+        if terms.priority is not None:
+            priority = read_priority(terms.priority, text=job.queue.settings.text)
+        phase, due_ms = job.phase, job.due_ms
+        if delays:
+            due_ms = terms.at_ms or now_ms + (terms.delay_ms or 0)
+            due_ms = due_ms if due_ms > now_ms else 0
+            phase = DELAYED if due_ms else READY
+        options = _edited(now_ms, job.options or JobOptions(), terms)
+        if phase == DELAYED and options.expires_ms is not None and due_ms >= options.expires_ms:
+            raise SyntaxFault(
+                f"the job would be due {due_ms - now_ms} ms from now, after its ttl, which is "
+                f"over in {options.expires_ms - now_ms} ms"
+            )
+        moves = (priority, phase) != (job.priority, job.phase) and phase != DEAD
+        self.emit(
+            JobEdited(
+                job.queue.number,
+                job.number,
+                job.payload if terms.payload is None else terms.payload,
+                priority,
+                due_ms,
+                None if options == JobOptions() else options,
+                phase,
+                self.next_order(front=job.order < 0) if moves else job.order,
+                now_ms if phase != job.phase else job.since_ms,
+            )
+        )
+
+
+def _edited(now_ms: int, options: JobOptions, terms: EditTerms) -> JobOptions:
+    """Return the options of a job with what an edit changes in them."""
+    changes: dict[str, Any] = {
+        name: getattr(terms, name)
+        for name in ("attempts", "backoff", "lease_ms", "maxlease_ms")
+        if getattr(terms, name) is not None
+    }
+    if terms.ttl_ms is not None:
+        changes["expires_ms"] = now_ms + terms.ttl_ms if terms.ttl_ms else None
+    labels = options.labels or Labels()
+    said = {
+        name: getattr(terms, name)
+        for name in Labels.__struct_fields__
+        if getattr(terms, name) is not None
+    }
+    labels = msgspec.structs.replace(labels, **said)
+    changes["labels"] = None if labels == Labels() else labels
+    return msgspec.structs.replace(options, **changes)
