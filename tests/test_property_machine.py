@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from respq.engine.jobs.job import PHASE_NAMES
+from respq.engine.jobs.job import DONE, PHASE_NAMES
 from respq.errors import RespqError
 from respq.resp.replies import NULL_ARRAY
 from tests.harness import WAITS, Client, Harness, discard, image
 from tests.property.commands import (
+    FOLLOWED,
     LEASES,
     NAMES,
     ORDERS,
@@ -201,6 +202,7 @@ class QueueServer(RuleBasedStateMachine):
         options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
         options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
         options += f" CONCURRENCY {order.concurrency} KEEPDEAD {order.keepdead} "
+        options += f"KEEP {order.keep} "
         options += "NORATE" if order.rate is None else "RATE {} PER {}".format(*order.rate)
         options += " DUPLICATES " + ("REFUSE" if order.refuse_duplicates else "ALLOW")
         push_rate = order.push_rate
@@ -248,12 +250,16 @@ class QueueServer(RuleBasedStateMachine):
         self.collect()
 
     def adopt_scheduled(self) -> None:
-        """Tell the model of jobs that schedules pushed: it does not know their ids."""
+        """Tell the model of jobs that schedules and acks pushed: it does not know their ids."""
+        if self.model.owed:
+            self.model.queue(FOLLOWED, self.now_ms)
         for queue in self.harness.engine.state.queues.values():
             model = self.model.queues[queue.name.decode()]
             for job in queue:
                 if job.id not in model.jobs:
-                    assert job.payload == b"scheduled"
+                    followed = queue.name.decode() == FOLLOWED
+                    assert job.payload == (b"followed" if followed else b"scheduled")
+                    self.model.owed -= followed
                     assert job.id not in self.model.finished
                     expires_ms = job.options.expires_ms if job.options is not None else None
                     model.jobs[job.id] = ModelJob(
@@ -264,6 +270,7 @@ class QueueServer(RuleBasedStateMachine):
                     key = f"payload {job.payload.decode()}"
                     if model.refuse_duplicates and model.holder(key) is None:
                         model.jobs[job.id].key = key
+        assert self.model.owed == 0
 
     def forget_idle(self) -> None:
         names = self.harness.engine.state.names[0]
@@ -358,8 +365,8 @@ class QueueServer(RuleBasedStateMachine):
         for queue in self.harness.engine.state.queues.values():
             totals = queue.totals
             gone = totals.acked + totals.dropped + totals.purged + totals.deleted
-            gone += totals.evicted + totals.forgotten + totals.replaced
-            assert totals.pushed + totals.returned == sum(queue.counts) + gone
+            gone += totals.evicted + totals.forgotten + totals.replaced + totals.cancelled
+            assert totals.pushed + totals.returned == sum(queue.counts[:DONE]) + gone
 
     @invariant()
     def nothing_unexpected_was_reported(self) -> None:

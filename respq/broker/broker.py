@@ -71,6 +71,7 @@ class Broker:
         self.sessions: dict[int, Session] = {}
         self.waiters = Waiters()
         engine.state.watched = self.waiters.names
+        engine.state.awaited = self.waiters.awaited
         self.outbox: list[tuple[Session, Reply]] = []
         self.closing: list[Session] = []
         self.loading = False
@@ -402,6 +403,8 @@ class Broker:
                     if not waiter.can_run or not self._serve_alike(waiter, name, others, now_ms):
                         self._serve_waiter(waiter, tried, now_ms)
                 self._line_up(line, name, tried, now_ms)
+        if state.endings:
+            state.endings.clear()
 
     def _line_up(
         self, line: list[tuple[int, Name, Waiter]], name: Name, tried: set[int], now_ms: int

@@ -41,6 +41,7 @@ class Wait:
     reply is ``otherwise``.
     """
 
-    names: tuple[bytes, ...]
+    names: tuple[bytes | int, ...]
+    """Queues by name, or jobs by number."""
     timeout_ms: int
     otherwise: Reply

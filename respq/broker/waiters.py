@@ -19,7 +19,8 @@ from respq.broker.command import Bound, Command
 from respq.broker.session import Session
 from respq.engine.timers import Timers
 
-Name = tuple[int, bytes]
+Name = tuple[int, bytes | int]
+"""A database, and a queue in it by name, or a job by number."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +47,8 @@ class Waiters:
         self.names: dict[Name, OrderedDict[int, Waiter]] = {}
         self.unlike: dict[Name, int] = {}
         """By name, how many wait for more than `CommandTable.run` can do."""
+        self.awaited: dict[int, int] = {}
+        """By job, how many wait for its end."""
         self.deadlines: Timers[Waiter] = Timers()
         self.count = 0
         self._next_number = 1
@@ -80,6 +83,8 @@ class Waiters:
         if not can_run:
             for name in names:
                 self.unlike[name] = self.unlike.get(name, 0) + len(sessions)
+                if isinstance(name[1], int):
+                    self.awaited[name[1]] = len(self.names[name])
 
     def remove(self, waiter: Waiter) -> None:
         """Forget a waiter; its client waits no more."""
@@ -94,6 +99,10 @@ class Waiters:
                 self.unlike[name] -= 1
                 if not self.unlike[name]:
                     del self.unlike[name]
+            if isinstance(name[1], int):
+                self.awaited[name[1]] -= 1
+                if not self.awaited[name[1]]:
+                    del self.awaited[name[1]]
         if waiter.deadline_ms:
             self.deadlines.remove(waiter.deadline_ms, waiter.number)
 

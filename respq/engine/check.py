@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY
+from respq.engine.jobs.job import DEAD, DELAYED, DONE, LEASED, PHASE_NAMES, READY
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.state import State
 
@@ -33,7 +33,7 @@ def check(state: State) -> None:
 
 def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     """Assert what holds within a queue; return the timers that it must have."""
-    counts = [0, 0, 0, 0]
+    counts = [0] * len(PHASE_NAMES)
     timed = set()
     for job in queue:
         assert queue.job(job.number) is job
@@ -41,7 +41,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         assert job.number < state.next_number
         assert state.first_order <= job.order < state.next_number
         assert job.fence < state.next_fence
-        assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED)) or job.phase == DEAD
+        assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED, DONE)) or job.phase == DEAD
         assert bool(job.receipt) == (job.phase == LEASED)
         assert (job.notes is not None and job.notes.reason > 0) == (job.phase == DEAD)
         counts[job.phase] += 1

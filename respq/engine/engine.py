@@ -12,7 +12,7 @@ from respq.engine.jobs.administer import Administering
 from respq.engine.jobs.amend import Amending
 from respq.engine.jobs.dead import DeadLetters
 from respq.engine.jobs.delivery import Delivering
-from respq.engine.jobs.job import DEAD, DELAYED, FORGOTTEN, LEASED, Job
+from respq.engine.jobs.job import DEAD, DELAYED, DONE, FORGOTTEN, LEASED, OVER, Job
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
 from respq.engine.records import JobDue, JobRemoved, WindowClosed, WindowOpened
@@ -53,8 +53,10 @@ class Engine(Scheduling, Delivering, Amending, DeadLetters, Administering):
         self.extend_leases(now_ms)
         self.catch_up(now_ms)
 
-    def deliverable(self, now_ms: int, db: int, name: bytes) -> int:
-        """Return how many jobs pops of this name would find."""
+    def deliverable(self, now_ms: int, db: int, name: bytes | int) -> int:
+        """Return how many jobs pops of this name would find; a number is of a job that ended."""
+        if isinstance(name, int):
+            return 1
         queue = self.state.names[db].get(name)
         return self.room(now_ms, queue) if queue is not None else 0
 
@@ -69,6 +71,8 @@ class Engine(Scheduling, Delivering, Amending, DeadLetters, Administering):
             self.end_lease(now_ms, job)
         elif job.phase == DEAD:
             self.emit(JobRemoved(job.queue.number, job.number, FORGOTTEN))
+        elif job.phase == DONE:
+            self.emit(JobRemoved(job.queue.number, job.number, OVER))
         elif self._ttl_is_over(now_ms, job):
             self.expire(now_ms, job)
         elif job.phase == DELAYED:

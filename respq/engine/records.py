@@ -62,6 +62,8 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """How many jobs are taken in a time; None for no limit."""
     refuse_duplicates: bool = False
     """No two live jobs may have the same payload."""
+    keep_ms: int | None = None
+    """How long a job is kept when it is done; None for not at all."""
 
 
 class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -98,6 +100,7 @@ class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     maxlease_ms: int | None = None
     """How long a delivery may last at most, however often it is touched."""
     then: FollowUp | None = None
+    keep_ms: int | None = None
 
 
 class EpochStarted(Record, tag=1):
@@ -206,6 +209,7 @@ class JobRestored(Record, tag=21):
     cancelled: bool = False
     progress: int = 0
     log: tuple[bytes, ...] = ()
+    result: bytes = b""
 
 
 class JobsLeased(Record, tag=22):
@@ -324,6 +328,16 @@ class JobEdited(Record, tag=32):
     since_ms: int
 
 
+class JobDone(Record, tag=33):
+    """A job is finished, and kept with its result until ``until_ms``."""
+
+    queue: int
+    number: int
+    until_ms: int
+    done_ms: int
+    result: bytes
+
+
 class ScheduleSet(Record, tag=40):
     """A schedule stands like this; full state.
 
@@ -419,6 +433,7 @@ AnyRecord = (
     | JobReturned
     | JobCancelled
     | JobEdited
+    | JobDone
     | ScheduleSet
     | ScheduleFired
     | ScheduleRemoved

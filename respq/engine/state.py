@@ -15,7 +15,7 @@ below the last trimmed one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from operator import attrgetter
 from typing import Any
@@ -25,7 +25,7 @@ from sortedcontainers import SortedDict
 
 from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS, LOG_LINES_MAX
 from respq.engine.jobs import job as jobs
-from respq.engine.jobs.job import DEAD, DELAYED, LEASED, READY, Job, Notes
+from respq.engine.jobs.job import DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.queue import CHUNK_BITS, FOREVER_MS, Queue, Totals
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
@@ -33,6 +33,7 @@ from respq.engine.records import (
     EpochStarted,
     JobCancelled,
     JobDied,
+    JobDone,
     JobDue,
     JobEdited,
     JobReleased,
@@ -63,6 +64,10 @@ from respq.engine.timers import Timers
 Timed = Job | ScheduleSet | Queue | WindowOpened
 
 
+Ending = tuple[bytes, bytes]
+"""How a job ended, and what its last holder said of that."""
+
+
 class State:
     """Every queue, job and schedule, and the counters that never fall."""
 
@@ -80,14 +85,19 @@ class State:
         """By name, one dict a database."""
         self.timers: Timers[Timed] = Timers()
         self.live = False
-        self.watched: dict[tuple[int, bytes], Any] = {}
+        self.watched: Mapping[tuple[int, bytes | int], Any] = {}
         """Names that somebody waits for; kept by the broker."""
-        self.news: list[tuple[int, bytes]] = []
-        """Watched names with a job that came to be READY since the broker looked."""
+        self.news: list[tuple[int, bytes | int]] = []
+        """Watched names with a job that came to be READY since the broker looked, and numbers of
+        awaited jobs that ended."""
         self.passed_over = 0
         """Largest number of an absent object for which replay found a change."""
         self.graveyard: list[dict[int, Job]] = []
         """Jobs of purged queues, to be freed in slices."""
+        self.awaited: Collection[int] = ()
+        """Numbers of jobs whose end somebody waits for; kept by the broker."""
+        self.endings: dict[tuple[int, bytes, bytes], Ending] = {}
+        """How awaited jobs ended, by database, queue and id, until the broker has told it."""
 
     def apply(self, record: Record) -> None:
         """Make one recorded fact true."""
@@ -127,6 +137,8 @@ class State:
         elif phase == DELAYED:
             queue.delayed.add(job.due_ms, job.number, job)
             queue.delayed_count += 1
+        elif phase == DONE:
+            queue.done_count += 1
         timer_ms = job.timer_ms
         if timer_ms:
             self.timers.add(timer_ms, job.number, job)
@@ -154,9 +166,23 @@ class State:
         elif phase == DELAYED:
             queue.delayed.remove(job.due_ms, job.number)
             queue.delayed_count -= 1
+        elif phase == DONE:
+            queue.done_count -= 1
         timer_ms = job.timer_ms
         if timer_ms:
             self.timers.remove(timer_ms, job.number)
+
+    def _end(self, queue: Queue, job: Job, how: bytes, said: bytes = b"") -> None:
+        """Have those who wait for the end of a job told of it."""
+        self.endings[queue.db, queue.name, job.id] = how, said
+        self.news.append((queue.db, job.number))
+
+    def _end_all(self, queue: Queue) -> None:
+        """Have those told who wait for jobs of a queue that are thrown away."""
+        for number in self.awaited:
+            job = queue.job(number)
+            if job is not None:
+                self._end(queue, job, b"gone")
 
     def _move(self, job: Job, phase: int, order: int, due_ms: int, since_ms: int) -> None:
         """Take a job from its phase to another."""
@@ -281,10 +307,12 @@ class State:
                 self._leave(job)
                 queue.forget(job)
             return
+        if self.awaited:
+            self._end_all(queue)
         self.graveyard += queue.jobs.values()
         queue.jobs = {}
         queue.delayed = Timers()
-        queue.delayed_count = 0
+        queue.delayed_count = queue.done_count = 0
         queue.ready = ReadyOrder(min_first=queue.settings.min_first)
         queue.leases = Spread()
         queue.dead = {}
@@ -301,6 +329,8 @@ class State:
             del self.schedules[schedule.number]
         for window in queue.windows.values():
             self._untime_window(window)
+        if self.awaited:
+            self._end_all(queue)
         self.graveyard += queue.jobs.values()
         if not self.live:
             self.graveyard.clear()
@@ -399,6 +429,7 @@ class State:
                 record.cancelled,
                 record.progress,
                 record.log,
+                record.result,
             )
         )
         queue.keep(job)
@@ -504,6 +535,10 @@ class State:
             if self.live:
                 self._leave_leases(acked)
             acked[0].queue.forget_all(acked)
+            if self.awaited:
+                for job in acked:
+                    if job.number in self.awaited:
+                        self._end(job.queue, job, b"done")
 
     def _leave_leases(self, acked: list[Job]) -> None:
         """Take LEASED jobs of one queue, which nobody will look for again, out of the indexes."""
@@ -531,13 +566,14 @@ class State:
             else:
                 for name in _COUNTED_AS[record.cause]:
                     setattr(totals, name, getattr(totals, name) + 1)
-        self._vanish(queue, record.number)
-
-    def _vanish(self, queue: Queue | None, number: int) -> None:
-        job = self._present(queue, number)
-        if job is not None:
-            self._leave(job)
-            job.queue.forget(job)
+        job = self._present(queue, record.number)
+        if job is None:
+            return
+        self._leave(job)
+        job.queue.forget(job)
+        if self.awaited and job.number in self.awaited:
+            said = job.notes.error if job.notes is not None else b""
+            self._end(job.queue, job, _ENDED_AS.get(record.cause, b"gone"), said)
 
     def _job_released(self, record: JobReleased) -> None:
         queue = self.queues.get(record.queue)
@@ -585,6 +621,8 @@ class State:
             return
         self._move(job, DEAD, record.order, record.due_ms, record.died_ms)
         job.queue.let_go(job)
+        if self.awaited and job.number in self.awaited:
+            self._end(job.queue, job, b"dead", record.error)
         log = job.notes.log if job.notes is not None else ()
         job.notes = Notes(record.failures, record.crashes, record.error, record.reason, log=log)
 
@@ -608,6 +646,21 @@ class State:
             notes = job.notes = job.notes or Notes()
             notes.cancelled = True
             notes.error = record.reason
+
+    def _job_done(self, record: JobDone) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            queue.totals.acked += 1
+        job = self._present(queue, record.number)
+        if job is None:
+            return
+        self._move(job, DONE, job.order, record.until_ms, record.done_ms)
+        notes = job.notes = job.notes or Notes()
+        notes.result = record.result
+        job.holder = b""
+        job.queue.let_go(job)
+        if self.awaited and job.number in self.awaited:
+            self._end(job.queue, job, b"done", record.result)
 
     def _job_edited(self, record: JobEdited) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
@@ -726,6 +779,16 @@ class State:
             self.timers.remove(window.until_ms, window.number)
 
 
+_ENDED_AS = {
+    jobs.TAKEN: b"done",
+    jobs.OVER: b"done",
+    jobs.CANCELLED: b"cancelled",
+    jobs.HELD_CANCELLED: b"cancelled",
+    jobs.NACKED_CANCELLED: b"cancelled",
+}
+"""How a job ended that is gone without an ack, by the cause; the others are just gone."""
+
+
 def _notes_or_none(notes: Notes) -> Notes | None:
     return None if notes == _NO_NOTES else notes
 
@@ -744,6 +807,7 @@ _COUNTED_AS = {
     jobs.CANCELLED: ("cancelled",),
     jobs.HELD_CANCELLED: ("cancelled", "expired"),
     jobs.NACKED_CANCELLED: ("cancelled", "nacked"),
+    jobs.OVER: (),
 }
 """The totals that a job counts for which goes without an ack, by the cause."""
 
@@ -760,6 +824,7 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     JobReturned: State._job_returned,
     JobCancelled: State._job_cancelled,
     JobEdited: State._job_edited,
+    JobDone: State._job_done,
     JobsLeased: State._jobs_leased,
     JobTouched: State._job_touched,
     JobsAcked: State._jobs_acked,

@@ -270,6 +270,7 @@ LEASE = Arg(duration_between("LEASE", 1), kind="integer", values=("ms",), token=
 TTL = Arg(duration_between("TTL", 1), kind="integer", values=("ms",), token=b"TTL")
 PAYLOAD = Arg(bytes, values=("payload",), token=b"PAYLOAD")
 MAXLEASE = Arg(duration_between("MAXLEASE", 1), kind="integer", values=("ms",), token=b"MAXLEASE")
+KEEP = Arg(duration_between("KEEP", 0), kind="integer", values=("ms",), token=b"KEEP")
 THEN = Arg(FollowUp, values=("queue", "payload"), token=b"THEN")
 ID = Arg(bytes, values=("id",), token=b"ID")
 FRONT = Arg(bool, token=b"FRONT")
@@ -308,6 +309,7 @@ _SHARED = {
     "maxlease_ms": MAXLEASE,
     "ttl_ms": TTL,
     "then": THEN,
+    "keep_ms": KEEP,
     "name": NAME,
     "tags": TAG,
     "meta": META,
@@ -335,7 +337,11 @@ EditOptions = Annotated[
         EditTerms,
         {
             "payload": PAYLOAD,
-            **{name: arg for name, arg in _SHARED.items() if name not in ("ttl_ms", "then")},
+            **{
+                name: arg
+                for name, arg in _SHARED.items()
+                if name not in ("ttl_ms", "then", "keep_ms")
+            },
             "ttl_ms": replace(TTL, read=duration_between("TTL", 0)),
         },
     ),
@@ -367,6 +373,7 @@ Front = Annotated[bool, FRONT]
 WithDue = Annotated[bool, Arg(bool, token=b"WITHDUE")]
 Strict = Annotated[bool, Arg(bool, token=b"STRICT")]
 Payload = Annotated[bytes | None, PAYLOAD]
+Result = Annotated[bytes, Arg(bytes, values=("value",), token=b"RESULT")]
 Progress = Annotated[
     int,
     Arg(integer_between("PROGRESS", 0, 100), kind="integer", values=("pct",), token=b"PROGRESS"),
@@ -417,6 +424,7 @@ QueueChanges = Annotated[
                 values=("ms",),
                 token=b"KEEPDEAD",
             ),
+            "keep_ms": replace(KEEP, read=none_for_zero(duration_between("KEEP", 0))),
             "refuse_duplicates": Arg(
                 one_of("DUPLICATES", {b"ALLOW": False, b"REFUSE": True}),
                 values=("ALLOW|REFUSE",),

@@ -38,6 +38,7 @@ from respq.handlers.arguments import (
     PushOptions,
     Reason,
     Receipt,
+    Result,
     Strict,
     WithDue,
     WithMeta,
@@ -128,9 +129,15 @@ def qmpop(
 
 
 @TABLE.command("QACK", group="queue", since="0.1.0", flags=_FINISH)
-def qack(call: Call, queue: Key, *receipt: Receipt, strict: Strict = False) -> Reply:
-    """Finish deliveries: their jobs are done and gone."""
-    return sum(call.engine.ack(call.now_ms, call.session.db, queue, receipt, strict=strict))
+def qack(
+    call: Call, queue: Key, *receipt: Receipt, result: Result = b"", strict: Strict = False
+) -> Reply:
+    """Finish deliveries: their jobs are done."""
+    _check_sizes(call, result)
+    good = call.engine.ack(
+        call.now_ms, call.session.db, queue, receipt, strict=strict, result=result
+    )
+    return sum(good)
 
 
 @TABLE.command("QMOVE", group="queue", since="0.1.0", flags=_GROW)
@@ -275,6 +282,15 @@ def qscan(
         if state is None or job.phase == state:
             ids.append(job.id)
     return [b"0", ids]
+
+
+@TABLE.command("QWAIT", group="queue", since="0.1.0", flags=Flags.READONLY | Flags.BLOCKING)
+def qwait(call: Call, queue: Key, job: Bulk, *, block_ms: Block = None) -> Reply | Wait:
+    """Return how a job ended, or wait for that."""
+    ending = call.engine.ending(call.db, queue, job)
+    if not isinstance(ending, int):
+        return list(ending)
+    return NULL_ARRAY if block_ms is None else Wait((ending,), block_ms, NULL_ARRAY)
 
 
 @TABLE.command("QCANCEL", group="queue", since="0.1.0", flags=_DELETE)

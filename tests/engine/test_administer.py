@@ -33,7 +33,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
         "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
         "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d RATE 9 per 1m "
-        "DUPLICATES refuse PUSHRATE 8 PER 1s"
+        "DUPLICATES refuse PUSHRATE 8 PER 1s KEEP 1h"
     )
 
     harness.say(line)
@@ -51,6 +51,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"OVERFLOW": b"DROPOLDEST",
         b"CONCURRENCY": 3,
         b"KEEPDEAD": 604_800_000,
+        b"KEEP": 3_600_000,
         b"RATE": b"9 PER 60000",
         b"DUPLICATES": b"REFUSE",
         b"PUSHRATE": b"8 PER 1000",

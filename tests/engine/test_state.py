@@ -25,6 +25,7 @@ from respq.engine.jobs.job import (
     HELD_CANCELLED,
     HELD_EXPIRED,
     LEASED,
+    OVER,
     PURGED,
     READY,
     REPLACED,
@@ -38,6 +39,7 @@ from respq.engine.records import (
     EpochStarted,
     JobCancelled,
     JobDied,
+    JobDone,
     JobDue,
     JobEdited,
     JobOptions,
@@ -78,6 +80,7 @@ LEASED_NOW = JobsLeased(1, [2], T + 100, 1, 1, T, b"me")
 RATED = QueueMade(1, 0, b"q", T, True, QueueSettings(rate=Rate(2, 50)))
 DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
 DEAD_ONE = [MADE, PUSHED, LEASED_NOW, DIED]
+DONE_ONE = [MADE, PUSHED, LEASED_NOW, JobDone(1, 2, T + 90, T, b"42")]
 EDITED = JobOptions(attempts=2, expires_ms=T + 90)
 LATER = msgspec.structs.replace(OPTIONS, expires_ms=T + 80)
 DIED_FOR_A_WHILE = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no", T + 70)
@@ -138,6 +141,10 @@ HISTORIES: dict[str, list[Record]] = {
     "edited to wait": [MADE, PUSHED, JobEdited(1, 2, b"a", 0, T + 9, EDITED, DELAYED, 9, T)],
     "edited while it waits": [MADE, DELAYED_PUSH, JobEdited(1, 3, b"b", 5, T + 9, LATER, 1, 3, T)],
     "edited when dead": [*DEAD_ONE, JobEdited(1, 2, b"z", 7, 0, EDITED, DEAD, 8, T)],
+    "done": [MADE, PUSHED, LEASED_NOW, JobDone(1, 2, T + 90, T, b"42")],
+    "done for long": [*DONE_ONE, JobRemoved(1, 2, OVER)],
+    "done with a key": [MADE, KEYED, LEASED_NOW, JobDone(1, 2, T + 90, T, b"")],
+    "purged when done": [*DONE_ONE, QueuePurged(1, -1, 9, 0)],
     "a key": [MADE, KEYED],
     "a key let go at the start": [MADE, KEYED, LEASED_NOW],
     "a key let go at death": [MADE, KEYED, LEASED_NOW, DIED],

@@ -20,6 +20,7 @@ from respq.engine.records import (
     FollowUp,
     JobCancelled,
     JobDied,
+    JobDone,
     JobDue,
     JobEdited,
     JobOptions,
@@ -68,6 +69,7 @@ OPTIONS = JobOptions(
     dedup=Dedup(b"=order-7", until_start=True),
     maxlease_ms=3_600_000,
     then=FollowUp(b"mail", b"\xff done"),
+    keep_ms=60_000,
 )
 SETTINGS = QueueSettings(
     text=True,
@@ -84,6 +86,7 @@ SETTINGS = QueueSettings(
     rate=Rate(100, 60_000),
     push_rate=Rate(1_000, 1_000),
     refuse_duplicates=True,
+    keep_ms=86_400_000,
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,
@@ -103,6 +106,7 @@ FULL_JOB: dict[str, Any] = {
     "cancelled": True,
     "progress": 40,
     "log": (b"fetched", b"\xff"),
+    "result": b"\xff result",
 }
 
 EXPECTED: dict[str, Record] = {
@@ -142,6 +146,7 @@ EXPECTED: dict[str, Record] = {
     "32-job-edited": JobEdited(
         2, 41, b"\x00\xff payload", b"high", NOW_MS + 1_000, OPTIONS, 1, -78, NOW_MS
     ),
+    "33-job-done": JobDone(2, 41, NOW_MS + 60_000, NOW_MS, b"\xff result"),
     "40-schedule-set": ScheduleSet(
         number=5,
         queue=2,

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from tests.property.model import Model
 
+FOLLOWED = "f"
+"""The queue into which acks push what follows."""
 TEXT_PRIORITIES = {-1: "z", 0: "", 1: "a", 2: "ab"}
 
 NAMES = st.sampled_from(["a", "b"])
@@ -31,6 +33,10 @@ class Push:
     front: bool = False
     dedup: Dedup | None = None
     nx: bool = False
+    maxlease: int | None = None
+    then: bool = False
+    """Whether its ack pushes a job into the queue `FOLLOWED`, of which nobody else knows."""
+    keep: int | None = None
 
     @property
     def payloads(self) -> list[str]:
@@ -62,6 +68,38 @@ class PopOfMany:
 @dataclass(frozen=True)
 class Ack:
     picks: list[int]
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Move:
+    picks: list[int]
+    push: Push
+
+
+@dataclass(frozen=True)
+class Cancel:
+    queue: str
+    picks: list[int]
+
+
+@dataclass(frozen=True)
+class Kick:
+    """All delayed jobs, or some of a queue's jobs."""
+
+    queue: str
+    picks: list[int]
+
+
+@dataclass(frozen=True)
+class Edit:
+    queue: str
+    picks: list[int]
+    priority: int | None
+    delay: int | None
+    ttl: int | None
+    attempts: int | None
+    lease: int | None
 
 
 @dataclass(frozen=True)
@@ -89,11 +127,11 @@ class Delete:
     picks: list[int]
 
 
-Spec = Push | Pop | PopOfMany | Ack | Nack | Touch | Delete
+Spec = Push | Pop | PopOfMany | Ack | Nack | Touch | Delete | Move | Cancel | Kick | Edit
 
 PLAIN_PUSH = st.builds(Push, NAMES, st.just(1), st.integers(-1, 2))
 POP = st.builds(Pop, NAMES, st.integers(1, 3), LEASES, st.booleans())
-ACK = st.builds(Ack, PICKS)
+ACK = st.builds(Ack, PICKS, st.booleans())
 NACK = st.builds(
     Nack, PICKS, st.sampled_from(["FAIL", "SILENT", "FATAL"]), st.none() | SHORT_MS, st.booleans()
 )
@@ -118,6 +156,9 @@ PUSH = st.builds(
         st.sampled_from([None, "RETURN", "REJECT", "REPLACE"]),
     ),
     st.booleans(),
+    st.none() | SHORT_MS,
+    st.booleans(),
+    st.none() | st.sampled_from([0, 20]),
 )
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
@@ -128,6 +169,19 @@ SPECS: st.SearchStrategy[Spec] = st.one_of(
     NACK,
     st.builds(Touch, PICKS, SHORT_MS),
     st.builds(Delete, NAMES, PICKS),
+    st.builds(Move, PICKS.map(lambda picks: picks[:1]), PLAIN_PUSH),
+    st.builds(Cancel, NAMES, PICKS.map(lambda picks: picks[:1])),
+    st.builds(Kick, NAMES, st.just([]) | PICKS),
+    st.builds(
+        Edit,
+        NAMES,
+        PICKS.map(lambda picks: picks[:1]),
+        st.none() | st.integers(-1, 2),
+        st.none() | st.sampled_from([0, 1, 10, 50]),
+        st.none() | st.sampled_from([0, 3, 50]),
+        st.none() | st.integers(0, 2),
+        LEASES,
+    ),
 )
 RUNS: st.SearchStrategy[tuple[Spec, int]] = st.tuples(
     st.one_of(
@@ -152,6 +206,7 @@ class Create:
     maxlen: int
     concurrency: int
     keepdead: int
+    keep: int
     rate: tuple[int, int] | None
     """Jobs, and in how many milliseconds."""
     push_rate: tuple[int, int] | None
@@ -211,6 +266,7 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.sampled_from([0, 0, 2]),
         st.sampled_from([0, 0, 1, 2]),
         st.sampled_from([0, 0, 30]),
+        st.sampled_from([0, 0, 15]),
         st.sampled_from([None, None, (1, 7), (3, 50)]),
         st.sampled_from([None, None, (2, 7), (3, 50)]),
         st.sampled_from([False, False, True]),
@@ -262,16 +318,19 @@ def say(spec: Spec, model: Model) -> Said:
         case PopOfMany():
             names = " ".join(spec.queues)
             return Said(spec, f"QMPOP {len(spec.queues)} {names}{option('LEASE', spec.lease)}")
-        case Delete():
+        case Delete() | Cancel() | Kick() | Edit():
             ids = _ids(model, spec)
-            return Said(spec, f"QDEL {spec.queue} {b' '.join(ids).decode()}", spec.queue, ids=ids)
+            return Said(spec, _line_with_ids(spec, ids, model), spec.queue, ids=ids)
     known = model.receipts[-RECENT_RECEIPTS:] or [("a", b"77:none")]
     chosen = [known[-1 - pick % len(known)] for pick in spec.picks]
     queue, receipts = chosen[0][0], [receipt for _, receipt in chosen]
     words = f"{queue} {b' '.join(receipts).decode()}"
     match spec:
         case Ack():
-            line = f"QACK {words}"
+            line = f"QACK {words}" + " STRICT" * spec.strict
+        case Move():
+            priority = _priority_word(spec.push, model)
+            line = f"QMOVE {queue} {spec.push.queue} {receipts[0].decode()} PAYLOAD p{priority}"
         case Nack():
             line = f"QNACK {words} {spec.outcome} WITHDUE"
             if spec.outcome != "FATAL":
@@ -281,7 +340,27 @@ def say(spec: Spec, model: Model) -> Said:
     return Said(spec, line, queue, receipts)
 
 
-def _ids(model: Model, spec: Delete) -> list[bytes]:
+def _line_with_ids(spec: Delete | Cancel | Kick | Edit, ids: list[bytes], model: Model) -> str:
+    words = b" ".join(ids).decode()
+    match spec:
+        case Delete():
+            return f"QDEL {spec.queue} {words}"
+        case Cancel():
+            return f"QCANCEL {spec.queue} {words} REASON x"
+        case Kick():
+            return f"QKICK {spec.queue} " + (
+                f"IDS {len(ids)} {words}" if spec.picks else "COUNT 99"
+            )
+        case Edit():
+            line = f"QEDIT {spec.queue} {words} PAYLOAD edited"
+            if spec.priority is not None:
+                line += _priority_word(Push(spec.queue, priority=spec.priority), model)
+            for word in ("delay", "ttl", "attempts", "lease"):
+                line += option(word, getattr(spec, word))
+            return line
+
+
+def _ids(model: Model, spec: Delete | Cancel | Kick | Edit) -> list[bytes]:
     """Return ids of jobs that the queue has by now, or one that it never had."""
     queue = model.queues.get(spec.queue)
     known = list(queue.jobs) if queue is not None else []
@@ -296,15 +375,21 @@ def _push_line(spec: Push, model: Model) -> str:
             line += f" DEDUP {spec.dedup.key}" + " UNTIL START" * spec.dedup.until_start
             line += option("WINDOW", spec.dedup.window)
             line += "" if spec.nx else option("ON", spec.dedup.on)
-    if spec.priority:
-        queue = model.queues.get(spec.queue)
-        text = queue is not None and queue.text
-        line += f" PRIORITY {TEXT_PRIORITIES[spec.priority] if text else spec.priority}"
+    line += _priority_word(spec, model)
     line += f" IDMP me {spec.idmp}" if spec.idmp else ""
     line += " FRONT" * spec.front + " NX" * spec.nx
-    for word in ("delay", "ttl", "attempts", "lease"):
+    line += f" THEN {FOLLOWED} followed" * spec.then
+    for word in ("delay", "ttl", "attempts", "lease", "maxlease", "keep"):
         line += option(word, getattr(spec, word))
     return line
+
+
+def _priority_word(spec: Push, model: Model) -> str:
+    queue = model.queues.get(spec.queue)
+    if not spec.priority:
+        return ""
+    text = queue is not None and queue.text
+    return f" PRIORITY {TEXT_PRIORITIES[spec.priority] if text else spec.priority}"
 
 
 def option(token: str, value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 from hiredis import ReplyError
@@ -12,8 +13,12 @@ from respq.resp.replies import NULL_ARRAY, OK
 from tests.property.commands import (
     TEXT_PRIORITIES,
     Ack,
+    Cancel,
     Create,
     Delete,
+    Edit,
+    Kick,
+    Move,
     Nack,
     Pause,
     Pop,
@@ -38,11 +43,26 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
         case PopOfMany():
             _expect_pop_of_many(model, spec, reply, now_ms)
         case Ack():
-            held = {model.held(each, said.queue, now_ms) for each in said.receipts} - {None}
-            assert reply == len(held)
-            for job in held:
-                assert job is not None
-                model.finish(job)
+            _expect_ack(model, said, spec, reply, now_ms)
+        case Move():
+            job = model.held(said.receipts[0], said.queue, now_ms)
+            if job is None or job.cancelled:
+                assert _is_error(reply, "BADRECEIPT" if job is None else "CANCELLED")
+                return
+            _expect_push(model, spec.push, reply, now_ms)
+            if not isinstance(reply, RespqError | ReplyError):
+                model.finish(job, now_ms)
+        case Cancel():
+            found = model.find(spec.queue, said.ids[0])
+            assert reply == int(found is not None and found.phase not in ("dead", "done"))
+            if reply and found is not None and found.phase == "leased":
+                found.cancelled = True
+            elif reply and found is not None:
+                del found.queue.jobs[found.id]
+        case Kick():
+            _expect_kick(model, spec, said.ids, reply)
+        case Edit():
+            _expect_edit(model, spec, said.ids[0], reply, now_ms)
         case Nack():
             answers = list(zip(said.receipts, reply, strict=True))
             # What is put in front of the others is in order if the last goes there first.
@@ -55,10 +75,86 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
                 del model.queues[spec.queue].jobs[each]
         case Touch():
             for receipt, end_ms in zip(said.receipts, reply, strict=True):
-                job = model.held(receipt, said.queue, now_ms)
-                assert end_ms == (now_ms + spec.lease if job else 0)
-                if job is not None:
-                    job.due_ms = end_ms
+                _expect_touch(spec, model.held(receipt, said.queue, now_ms), end_ms, now_ms)
+
+
+def _expect_ack(model: Model, said: Said, spec: Ack, reply: Any, now_ms: int) -> None:
+    held = [model.held(each, said.queue, now_ms) for each in said.receipts]
+    good = {job for job in held if job is not None}
+    if spec.strict and (None in held or any(job.cancelled for job in good)):
+        assert _is_error(reply, "BADRECEIPT") or _is_error(reply, "CANCELLED")
+        return
+    assert reply == sum(not job.cancelled for job in good)
+    for job in good:
+        if job.cancelled:
+            del job.queue.jobs[job.id]
+        else:
+            model.finish(job, now_ms)
+
+
+def _expect_touch(spec: Touch, job: ModelJob | None, end_ms: int, now_ms: int) -> None:
+    if job is None or job.cancelled:
+        assert end_ms == (0 if job is None else -1)
+        return
+    until_ms = now_ms + spec.lease
+    if job.maxlease_ms is not None and until_ms > job.leased_ms + job.maxlease_ms:
+        until_ms = max(job.due_ms, job.leased_ms + job.maxlease_ms)
+        if until_ms == job.due_ms:
+            assert end_ms == -2
+            return
+    assert end_ms == until_ms
+    job.due_ms = until_ms
+
+
+def _expect_kick(model: Model, spec: Kick, ids: list[bytes], reply: Any) -> None:
+    queue = model.queues.get(spec.queue)
+    jobs = queue.in_phase("delayed") if queue is not None else []
+    if spec.picks:
+        jobs = [job for each in dict.fromkeys(ids) for job in jobs if job.id == each]
+        for job in jobs:
+            model.release(job, 0, front=job.rank < 0)
+    else:
+        # Those that would be due in the same millisecond come in any order.
+        for _, together in groupby(sorted(jobs, key=due), key=due):
+            back, front = model.next_rank(), model.next_rank(front=True)
+            for job in together:
+                rank = front if job.rank < 0 else back
+                model.release(job, 0)
+                job.rank = rank
+    assert reply == len(jobs)
+
+
+def due(job: ModelJob) -> int:
+    return job.due_ms
+
+
+def _expect_edit(model: Model, spec: Edit, job_id: bytes, reply: Any, now_ms: int) -> None:
+    job = model.find(spec.queue, job_id)
+    if job is None:
+        assert _is_error(reply, "NOJOB") or _is_error(reply, "NOQUEUE")
+        return
+    held = job.phase in ("leased", "done")
+    if held or (job.phase == "dead" and spec.delay is not None):
+        assert _is_error(reply, "STATE")
+        return
+    phase, due_ms, expires_ms = job.phase, job.due_ms, job.expires_ms
+    if spec.delay is not None:
+        due_ms = now_ms + spec.delay if spec.delay else 0
+        phase = "delayed" if spec.delay else "ready"
+    if spec.ttl is not None:
+        expires_ms = now_ms + spec.ttl if spec.ttl else None
+    if phase == "delayed" and expires_ms is not None and due_ms >= expires_ms:
+        assert _is_error(reply, "ERR")
+        return
+    assert reply in (OK, b"OK")
+    priority = job.priority
+    if spec.priority:
+        priority = _priority(Push(spec.queue, priority=spec.priority), job.queue)
+    if (priority, phase) != (job.priority, job.phase) and phase != "dead":
+        job.rank = model.next_rank(front=job.rank < 0)
+    job.priority, job.phase, job.due_ms, job.expires_ms = priority, phase, due_ms, expires_ms
+    job.attempts_max = job.attempts_max if spec.attempts is None else spec.attempts
+    job.lease_ms = job.lease_ms if spec.lease is None else spec.lease
 
 
 def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
@@ -140,6 +236,9 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
             None if ttl_ms is None else now_ms + ttl_ms,
             spec.attempts,
             spec.lease,
+            maxlease_ms=spec.maxlease,
+            then=spec.then,
+            keep=spec.keep,
         )
         if named:
             assert spec.dedup is not None
@@ -190,6 +289,10 @@ def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, no
     if job is None:
         assert due_ms == -2
         return
+    if job.cancelled:
+        assert due_ms == -1
+        del job.queue.jobs[job.id]
+        return
     job.attempts += spec.outcome != "SILENT"
     if spec.outcome == "FATAL" or (spec.outcome == "FAIL" and job.is_spent()):
         assert due_ms == -1
@@ -221,7 +324,7 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.attempts_max, queue.ttl_ms = order.attempts, order.ttl
     queue.drop_expired = order.drop
     queue.maxlen, queue.concurrency = order.maxlen, order.concurrency
-    queue.keepdead_ms = order.keepdead
+    queue.keepdead_ms, queue.keep_ms = order.keepdead, order.keep
     if queue.rate != order.rate:
         queue.rate, queue.level = order.rate, Fraction(order.rate[0] if order.rate else 0)
         queue.level_ms = now_ms

@@ -36,13 +36,18 @@ class ModelJob:
     key: str | None = None
     """By which pushes are known to repeat it; None when it has let go of it."""
     until_start: bool = False
+    maxlease_ms: int | None = None
+    then: bool = False
+    """Whether its ack pushes another job."""
+    cancelled: bool = False
+    keep: int | None = None
 
     @property
     def timer_ms(self) -> int | None:
         """When something happens to it without anyone's doing."""
         if self.phase == "dead":
             return self.due_ms or None
-        if self.phase == "leased":
+        if self.phase in ("leased", "done"):
             return self.due_ms
         ends = [self.expires_ms] if self.expires_ms is not None else []
         ends += [self.due_ms] if self.phase == "delayed" else []
@@ -80,6 +85,7 @@ class ModelQueue:
     """By key: the id of its job, and until when."""
     keepdead_ms: int = 0
     """0 for ever."""
+    keep_ms: int = 0
     configured: bool = False
     paused_in_ms: int = 0
     """Until when; 0 for not at all."""
@@ -141,6 +147,8 @@ class Model:
         self.rank = 0
         self.first_rank = 0
         """Of those that stand before all others; below 0."""
+        self.owed = 0
+        """Jobs that acks have pushed and that the machine has not looked at yet."""
 
     def queue(self, name: str, now_ms: int) -> ModelQueue:
         """Return the queue of that name; make it if it is not there."""
@@ -158,6 +166,10 @@ class Model:
     def has(self, name: str, job_id: bytes) -> bool:
         """Tell whether a queue has a job, in any phase."""
         return name in self.queues and job_id in self.queues[name].jobs
+
+    def find(self, name: str, job_id: bytes) -> ModelJob | None:
+        """Return a job, in any phase."""
+        return self.queues[name].jobs.get(job_id) if name in self.queues else None
 
     def claimable(self, name: str, now_ms: int) -> list[ModelJob]:
         """Return the jobs of a queue that a pop might be given."""
@@ -200,7 +212,9 @@ class Model:
         self.receipts.append((name, receipt))
         for own in (lease_ms, job.lease_ms, job.queue.lease_ms):
             if own is not None:
-                job.due_ms = now_ms + own
+                job.due_ms = now_ms + (
+                    own if job.maxlease_ms is None else min(own, job.maxlease_ms)
+                )
                 break
         job.phase, job.receipt, job.leased_ms = "leased", receipt, now_ms
         if job.until_start:
@@ -210,8 +224,14 @@ class Model:
         job = self.take_first(job_id, name, now_ms)
         del job.queue.jobs[job_id]
         self.taken[job_id] = job
+        self.owed += job.then
 
-    def finish(self, job: ModelJob) -> None:
+    def finish(self, job: ModelJob, now_ms: int) -> None:
+        self.owed += job.then
+        keep = job.queue.keep_ms if job.keep is None else job.keep
+        if keep:
+            job.phase, job.due_ms, job.receipt, job.key = "done", now_ms + keep, b"", None
+            return
         del job.queue.jobs[job.id]
         self.finished.add(job.id)
 
@@ -240,8 +260,11 @@ class Model:
             queues = self.queues.values()
             found = [queue.jobs[job_id] for queue in queues if job_id in queue.jobs]
             for job in found:
-                if job.phase == "leased" and job.receipt == b"%d:%b" % (fence, job_id):
-                    job.phase, job.due_ms, job.receipt = "ready", 0, b""
+                if job.phase != "leased" or job.receipt != b"%d:%b" % (fence, job_id):
+                    continue
+                if job.cancelled:
+                    del job.queue.jobs[job_id]
+                job.phase, job.due_ms, job.receipt = "ready", 0, b""
             return
         taken = self.taken.pop(job_id)
         if taken.queue in self.queues.values() and job_id not in taken.queue.jobs:
@@ -267,7 +290,7 @@ class Model:
     def _fall_due(self, job: ModelJob, now_ms: int) -> None:
         was_leased = job.phase == "leased"
         job.attempts += was_leased
-        if job.phase == "dead":
+        if job.phase in ("dead", "done") or job.cancelled:
             del job.queue.jobs[job.id]
         elif job.is_over(now_ms):
             self.expire(job, now_ms)

@@ -9,7 +9,7 @@ import msgspec
 
 from respq.config import IDLE_QUEUE_MS
 from respq.engine.core import DEFAULT_SETTINGS, EngineCore, check_name, shown
-from respq.engine.jobs.job import DELETED
+from respq.engine.jobs.job import DELETED, DONE, OVER
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.records import (
     JobRemoved,
@@ -76,7 +76,9 @@ class Administering(EngineCore):
         queue = self.queue(db, name)
         count = len(queue)
         if count:
-            self.emit(QueuePurged(queue.number, ANY_PHASE, self.state.next_number, count))
+            # What is done was counted when it was.
+            purged = count - queue.done_count
+            self.emit(QueuePurged(queue.number, ANY_PHASE, self.state.next_number, purged))
         return count
 
     def delete(self, db: int, name: bytes, ids: Sequence[bytes]) -> int:
@@ -91,7 +93,8 @@ class Administering(EngineCore):
         for job_id in ids:
             job = queue.find(job_id)
             if job is not None:
-                self.emit(JobRemoved(queue.number, job.number, DELETED))
+                cause = OVER if job.phase == DONE else DELETED
+                self.emit(JobRemoved(queue.number, job.number, cause))
                 count += 1
         return count
 

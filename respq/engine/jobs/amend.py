@@ -9,10 +9,11 @@ import msgspec
 
 from respq.config import COUNT_MAX, ERROR_BYTES_MAX
 from respq.engine.core import shown
-from respq.engine.jobs.job import CANCELLED, DEAD, DELAYED, LEASED, READY, Job
+from respq.engine.jobs.job import CANCELLED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.push import Producing, read_priority
 from respq.engine.jobs.retry import Backoff
 from respq.engine.records import JobCancelled, JobDue, JobEdited, JobOptions, JobRemoved, Labels
+from respq.engine.state import Ending
 from respq.errors import NoJob, SyntaxFault, WrongState
 
 FAR_MS = 1 << 61
@@ -50,14 +51,14 @@ class Amending(Producing):
         return job
 
     def cancel(self, db: int, name: bytes, job_id: bytes, reason: bytes) -> bool:
-        """Have a job not be done; return False if there is none, or if it is dead.
+        """Have a job not be done; return False if there is none, or if it is dead or done.
 
         One that waits is gone. The holder of one that is in work is told when it touches or
         ends it, and it is not tried again.
         """
         queue = self.state.names[db].get(name)
         job = queue.find(job_id) if queue is not None else None
-        if job is None or job.phase == DEAD:
+        if job is None or job.phase in (DEAD, DONE):
             return False
         if job.phase == LEASED:
             reason = reason[:ERROR_BYTES_MAX]
@@ -65,6 +66,21 @@ class Amending(Producing):
         else:
             self.emit(JobRemoved(job.queue.number, job.number, CANCELLED))
         return True
+
+    def ending(self, db: int, name: bytes, job_id: bytes) -> Ending | int:
+        """Return how a job ended; the number of one that is still to be done.
+
+        Of one that is not there any more nothing is known but that it is ``gone``, unless
+        somebody waits for it.
+        """
+        queue = self.state.names[db].get(name)
+        job = queue.find(job_id) if queue is not None else None
+        if job is None:
+            return self.state.endings.get((db, name, job_id), (b"gone", b""))
+        notes = job.notes or Notes()
+        if job.phase == DONE:
+            return b"done", notes.result
+        return (b"dead", notes.error) if job.phase == DEAD else job.number
 
     def kick(self, now_ms: int, db: int, name: bytes, count: int) -> int:
         """Make up to ``count`` DELAYED jobs READY, the next to be due first; return how many."""
@@ -107,6 +123,8 @@ class Amending(Producing):
         delays = terms.delay_ms is not None or terms.at_ms is not None
         if job.phase == LEASED:
             raise WrongState(f"job '{shown(job_id)}' is leased: edit it when it is back")
+        if job.phase == DONE:
+            raise WrongState(f"job '{shown(job_id)}' is done: push another")
         if job.phase == DEAD and delays:
             raise WrongState(f"job '{shown(job_id)}' is dead: QDLQ REDRIVE it to have it delivered")
         priority = job.priority

@@ -15,6 +15,7 @@ from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms
 from respq.engine.records import (
     JobDied,
+    JobDone,
     JobReleased,
     JobRemoved,
     JobReturned,
@@ -131,24 +132,28 @@ class Delivering(Producing):
         receipts: Sequence[bytes],
         *,
         strict: bool = False,
+        result: bytes = b"",
     ) -> list[bool]:
         """Finish the deliveries that the receipts prove; return which of them were good.
 
         A receipt that is stale or of another queue counts nothing and changes nothing, and
         so does one that is given again. One of a cancelled job counts nothing, and the job
-        is gone.
+        is gone. ``result`` stays with the jobs that are kept, and goes to those who wait.
 
         Raises:
             SyntaxFault: if one of them does not have the form of a receipt.
             BadReceipt: if ``strict`` and one of them is stale.
             Cancelled: if ``strict`` and one of them is of a cancelled job.
+            TooBig: for so many that the result, kept with each, would burst a transaction.
         """
         queue = self.state.names[db].get(name)
         if strict:
             self._check_held(now_ms, queue, receipts)
+        if result:
+            _check_burst(receipts, result, "a result")
         numbers: dict[int, None] = {}
         good = []
-        special = False
+        special = bool(result) or (queue is not None and queue.settings.keep_ms is not None)
         for receipt, job in zip(receipts, _leased(queue, receipts)):  # noqa: B905 - 100 ns
             if job is None:
                 check_receipt(receipt)
@@ -169,15 +174,27 @@ class Delivering(Producing):
         for number in cancelled:
             self.emit(JobRemoved(queue.number, number, jobs.CANCELLED))
         done = [job for job in acked if job.number not in cancelled]
-        if done:
-            self.emit(JobsAcked(queue.number, [job.number for job in done]))
+        gone = [job.number for job in done if not _keep_ms(job)]
+        if gone:
+            self.emit(JobsAcked(queue.number, gone))
         for job in done:
+            keep_ms = _keep_ms(job)
+            if keep_ms:
+                self.emit(JobDone(queue.number, job.number, now_ms + keep_ms, now_ms, result))
+            elif self.state.endings:
+                self._tell_result(queue, job, result)
             if job.options is not None and job.options.then is not None:
                 self.follow_up(now_ms, db, job.options.then)
         places = [place for place, each in enumerate(good) if each]
         for place, job in zip(places, acked, strict=True):
             good[place] = job.number not in cancelled
         return good
+
+    def _tell_result(self, queue: Queue, job: Job, result: bytes) -> None:
+        """Let those who wait for the end of a job have the result, though it is not kept."""
+        key = queue.db, queue.name, job.id
+        if key in self.state.endings:
+            self.state.endings[key] = b"done", result
 
     def move(
         self,
@@ -534,6 +551,13 @@ def _lease_for(job: Job, lease_ms: int | None) -> int:
     lease_ms = _lease_ms(job) if lease_ms is None else lease_ms
     maxlease_ms = job.options.maxlease_ms if job.options is not None else None
     return lease_ms if maxlease_ms is None else min(lease_ms, maxlease_ms)
+
+
+def _keep_ms(job: Job) -> int:
+    """Return for how long a job is kept when it is done; 0 for not at all."""
+    options = job.options
+    keep_ms = options.keep_ms if options is not None else None
+    return (job.queue.settings.keep_ms if keep_ms is None else keep_ms) or 0
 
 
 def _is_cancelled(job: Job) -> bool:

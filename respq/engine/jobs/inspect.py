@@ -50,6 +50,7 @@ def job_facts(job: Job) -> Facts:
         b"cancelled": int(notes.cancelled),
         b"progress": notes.progress,
         b"log": list(notes.log),
+        b"result": notes.result,
     }
 
 
@@ -81,12 +82,13 @@ _NO_LABELS = Labels()
 
 def queue_facts(queue: Queue, now_ms: int) -> Facts:
     """Return how many jobs stand where, how old the oldest claimable is, and the totals."""
-    ready, delayed, leased, dead = queue.counts
+    ready, delayed, leased, dead, done = queue.counts
     facts: Facts = {
         b"ready": ready,
         b"delayed": delayed,
         b"leased": leased,
         b"dead": dead,
+        b"done": done,
         b"schedules": len(queue.schedules),
         b"oldest_ready_ms": oldest_ready_ms(queue, now_ms),
     }
@@ -148,6 +150,7 @@ def settings_facts(queue: Queue) -> Facts:
         b"DUPLICATES": b"REFUSE" if settings.refuse_duplicates else b"ALLOW",
         b"CONCURRENCY": settings.concurrency or 0,
         b"KEEPDEAD": settings.keepdead_ms or 0,
+        b"KEEP": settings.keep_ms or 0,
         b"RATE": _rate_text(settings.rate),
         b"PUSHRATE": _rate_text(settings.push_rate),
         b"paused_in_ms": _pause_end(queue.paused_in_ms),

@@ -14,7 +14,8 @@ READY: Final = 0
 DELAYED: Final = 1
 LEASED: Final = 2
 DEAD: Final = 3
-PHASE_NAMES: Final = (b"ready", b"delayed", b"leased", b"dead")
+DONE: Final = 4
+PHASE_NAMES: Final = (b"ready", b"delayed", b"leased", b"dead", b"done")
 """Names of the phases by their code; the codes stand in the journal."""
 
 BY_NACK: Final = 0
@@ -40,6 +41,8 @@ HELD_CANCELLED: Final = 10
 """As CANCELLED, when the lease ended."""
 NACKED_CANCELLED: Final = 11
 """As CANCELLED, when its holder gave it back."""
+OVER: Final = 12
+"""A job that was done is not kept any longer."""
 """Causes of `JobRemoved`; the codes stand in the journal."""
 
 NOT_DEAD: Final = 0
@@ -67,6 +70,8 @@ class Notes(msgspec.Struct, gc=False):
     """What its holder said last, in percent."""
     log: tuple[bytes, ...] = ()
     """The latest lines that its holders wrote."""
+    result: bytes = b""
+    """What its holder acknowledged it with, while it is kept."""
 
 
 class Job(msgspec.Struct, gc=False):
@@ -88,7 +93,7 @@ class Job(msgspec.Struct, gc=False):
     """Its place among jobs of equal priority; dead letters stand in it too."""
     phase: int
     due_ms: int
-    """End of the delay, of the lease, or of how long a dead letter is kept; 0 for none."""
+    """End of the delay, of the lease, or of how long it is kept dead or done; 0 for none."""
     options: JobOptions | None
     notes: Notes | None = None
     fence: int = 0
@@ -109,7 +114,7 @@ class Job(msgspec.Struct, gc=False):
     def timer_ms(self) -> int:
         """When something happens to it without anyone's doing; 0 for never."""
         options = self.options
-        if options is None or options.expires_ms is None or self.phase in (LEASED, DEAD):
+        if options is None or options.expires_ms is None or self.phase in (LEASED, DEAD, DONE):
             return self.due_ms
         # A ttl does not end a delivery; a job that comes back after it is not handed out again.
         return min(self.due_ms, options.expires_ms) if self.due_ms else options.expires_ms

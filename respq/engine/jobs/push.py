@@ -55,6 +55,7 @@ class PushTerms(msgspec.Struct, frozen=True):
     maxlease_ms: int | None = None
     ttl_ms: int | None = None
     then: FollowUp | None = None
+    keep_ms: int | None = None
     id: bytes | None = None
     idmp: tuple[bytes, int] | None = None
     """A producer and its own number for this push."""
@@ -425,6 +426,7 @@ def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
         None if dedup is None else Dedup(given_key(dedup.key), dedup.until_start),
         terms.maxlease_ms,
         terms.then,
+        terms.keep_ms,
     )
     return None if options == _NO_OPTIONS else options
 

@@ -103,6 +103,7 @@ class Queue:
         "dead",
         "delayed",
         "delayed_count",
+        "done_count",
         "ids",
         "is_guarded",
         "is_limited",
@@ -161,6 +162,7 @@ class Queue:
         """Whether it may refuse a job for more than its options; derived."""
         self.delayed: Timers[Job] = Timers()
         self.delayed_count = 0
+        self.done_count = 0
         self.ready = ReadyOrder(min_first=settings.min_first)
         self.leases: Spread[bytes, Job] = Spread()
         self.dead: dict[int, Job] = {}
@@ -195,9 +197,15 @@ class Queue:
         self.is_guarded = guards or settings.refuse_duplicates or self.paused_in_ms > 0
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
+    def counts(self) -> tuple[int, int, int, int, int]:
         """How many jobs are in each phase, by its code."""
-        return self.ready.count, self.delayed_count, len(self.leases), len(self.dead)
+        return (
+            self.ready.count,
+            self.delayed_count,
+            len(self.leases),
+            len(self.dead),
+            self.done_count,
+        )
 
     def job(self, number: int) -> Job | None:
         """Return the job of that number."""

@@ -107,6 +107,7 @@ class Scheduling(Producing):
             labels=terms.labels,
             maxlease_ms=terms.maxlease_ms,
             then=terms.then,
+            keep_ms=terms.keep_ms,
         )
         self.emit(
             ScheduleSet(
