@@ -202,7 +202,8 @@ class QueueServer(RuleBasedStateMachine):
         options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
         options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
         options += f" CONCURRENCY {order.concurrency} KEEPDEAD {order.keepdead} "
-        options += f"KEEP {order.keep} "
+        options += f"KEEP {order.keep} GROUPCONCURRENCY {order.group_concurrency} "
+        options += f"FAIR {'YES' if order.fair else 'NO'} "
         options += "NORATE" if order.rate is None else "RATE {} PER {}".format(*order.rate)
         options += " DUPLICATES " + ("REFUSE" if order.refuse_duplicates else "ALLOW")
         push_rate = order.push_rate

@@ -54,7 +54,9 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     ready = list(queue.ready)
     assert len(ready) == counts[READY] == queue.ready.count
     assert all(job.phase == READY for job in ready)
-    if ready:
+    if queue.groups is not None:
+        queue.groups.check(list(queue))
+    elif ready:
         assert queue.ready.first() is ready[0]
     sign = 1 if queue.settings.min_first else -1
     for earlier, later in pairwise(ready):
@@ -84,7 +86,9 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
             timed.add((schedule.next_ms, schedule.number))
     settings = queue.settings
     limits = settings.concurrency is not None or settings.rate is not None
-    assert queue.is_limited == (limits or queue.paused_out_ms > 0)
+    grouped = settings.group_concurrency is not None or settings.fair
+    assert (queue.groups is not None) == grouped
+    assert queue.is_limited == (limits or queue.paused_out_ms > 0 or grouped)
     guards = settings.maxlen is not None or settings.push_rate is not None
     assert queue.is_guarded == (guards or settings.refuse_duplicates or queue.paused_in_ms > 0)
     pauses = {queue.paused_in_ms, queue.paused_out_ms} - {0}

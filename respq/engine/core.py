@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from respq.config import NAME_BYTES_MAX
 from respq.engine.jobs.cron import Zones
+from respq.engine.jobs.job import DELAYED, Job
 from respq.engine.jobs.queue import Queue
 from respq.engine.records import QueueMade, QueueSettings, Record
 from respq.engine.state import State
@@ -55,6 +56,17 @@ class EngineCore:
     def next_order(self, *, front: bool = False) -> int:
         """Draw a place behind all jobs, or before them: one below 0."""
         return self.draw_front(1) if front else self.next_number()
+
+    def place_of(self, job: Job, *, front: bool = False) -> int:
+        """Draw the place at which a job comes back: behind all others, or before them.
+
+        Where groups are in strict order, one that was handed out before keeps its place.
+        """
+        options = job.options
+        grouped = options is not None and options.group is not None
+        if grouped and job.queue.settings.group_concurrency == 1 and job.fence and not front:
+            return job.order
+        return self.next_order(front=front or (job.order < 0 and job.phase == DELAYED))
 
     def draw_front(self, count: int) -> int:
         """Draw places before all jobs, and return the first of them; the others follow it."""

@@ -76,5 +76,4 @@ class Engine(Scheduling, Delivering, Amending, DeadLetters, Administering):
         elif self._ttl_is_over(now_ms, job):
             self.expire(now_ms, job)
         elif job.phase == DELAYED:
-            order = self.next_order(front=job.order < 0)
-            self.emit(JobDue(job.queue.number, job.number, order, job.due_ms))
+            self.emit(JobDue(job.queue.number, job.number, self.place_of(job), job.due_ms))

@@ -64,6 +64,10 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """No two live jobs may have the same payload."""
     keep_ms: int | None = None
     """How long a job is kept when it is done; None for not at all."""
+    group_concurrency: int | None = None
+    """How many jobs of a group may be LEASED at once; None for no limit."""
+    fair: bool = False
+    """Groups take turns."""
 
 
 class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -101,6 +105,7 @@ class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """How long a delivery may last at most, however often it is touched."""
     then: FollowUp | None = None
     keep_ms: int | None = None
+    group: bytes | None = None
 
 
 class EpochStarted(Record, tag=1):

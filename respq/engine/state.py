@@ -27,7 +27,6 @@ from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.queue import CHUNK_BITS, FOREVER_MS, Queue, Totals
-from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
     AnswerKept,
     EpochStarted,
@@ -129,8 +128,7 @@ class State:
             return
         if phase == READY:
             queue.ready.append(job)
-            if self.watched and (queue.db, queue.name) in self.watched:
-                self.news.append((queue.db, queue.name))
+            self._tell_waiters(queue)
         elif phase == LEASED:
             job.receipt = receipt = b"%d:%b" % (job.fence, job.id)
             queue.leases[receipt] = job
@@ -139,6 +137,8 @@ class State:
             queue.delayed_count += 1
         elif phase == DONE:
             queue.done_count += 1
+        if queue.groups is not None and queue.groups.holds(job):
+            queue.groups.hold(job)
         timer_ms = job.timer_ms
         if timer_ms:
             self.timers.add(timer_ms, job.number, job)
@@ -168,6 +168,9 @@ class State:
             queue.delayed_count -= 1
         elif phase == DONE:
             queue.done_count -= 1
+        if queue.groups is not None and queue.groups.holds(job):
+            queue.groups.free(job)
+            self._tell_waiters(queue)
         timer_ms = job.timer_ms
         if timer_ms:
             self.timers.remove(timer_ms, job.number)
@@ -250,8 +253,26 @@ class State:
             queue.paid_until = queue.rate_opens_ms = 0
         if record.settings.push_rate != queue.settings.push_rate:
             queue.push_paid_until = 0
+        regroup = (record.settings.group_concurrency, record.settings.fair) != (
+            queue.settings.group_concurrency,
+            queue.settings.fair,
+        )
         queue.settings = record.settings
+        if regroup:
+            self._regroup(queue)
         self._configured(queue)
+
+    def _regroup(self, queue: Queue) -> None:
+        """Build the order of a queue anew, in which groups matter otherwise from now on."""
+        queue.ready.clear()
+        queue.begin_order()
+        if not self.live:
+            return
+        for job in sorted(queue, key=attrgetter("order")):
+            if job.phase == READY:
+                queue.ready.append(job)
+            if queue.groups is not None and queue.groups.holds(job):
+                queue.groups.hold(job)
 
     def _queue_paused(self, record: QueuePaused) -> None:
         queue = self.queues[record.queue]
@@ -313,7 +334,7 @@ class State:
         queue.jobs = {}
         queue.delayed = Timers()
         queue.delayed_count = queue.done_count = 0
-        queue.ready = ReadyOrder(min_first=queue.settings.min_first)
+        queue.begin_order()
         queue.leases = Spread()
         queue.dead = {}
         queue.ids = Spread()
@@ -511,6 +532,9 @@ class State:
             fence += 1
         queue.leases.add_all(receipts)
         self.timers.add_all(until_ms, timed)
+        if queue.groups is not None:
+            for job in leased:
+                queue.groups.hold(job)
 
     def _job_touched(self, record: JobTouched) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
@@ -544,8 +568,11 @@ class State:
         """Take LEASED jobs of one queue, which nobody will look for again, out of the indexes."""
         queue = acked[0].queue
         queue.leases.remove_all([job.receipt for job in acked])
-        if queue.settings.concurrency is not None:
+        if queue.settings.concurrency is not None or queue.groups is not None:
             self._tell_waiters(queue)
+        if queue.groups is not None:
+            for job in acked:
+                queue.groups.free(job)
         until_ms = acked[0].due_ms
         timed: list[int] = []
         for job in acked:

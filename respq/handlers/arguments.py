@@ -271,6 +271,7 @@ TTL = Arg(duration_between("TTL", 1), kind="integer", values=("ms",), token=b"TT
 PAYLOAD = Arg(bytes, values=("payload",), token=b"PAYLOAD")
 MAXLEASE = Arg(duration_between("MAXLEASE", 1), kind="integer", values=("ms",), token=b"MAXLEASE")
 KEEP = Arg(duration_between("KEEP", 0), kind="integer", values=("ms",), token=b"KEEP")
+GROUP = Arg(read_name("GROUP"), values=("group",), token=b"GROUP")
 THEN = Arg(FollowUp, values=("queue", "payload"), token=b"THEN")
 ID = Arg(bytes, values=("id",), token=b"ID")
 FRONT = Arg(bool, token=b"FRONT")
@@ -310,6 +311,7 @@ _SHARED = {
     "ttl_ms": TTL,
     "then": THEN,
     "keep_ms": KEEP,
+    "group": GROUP,
     "name": NAME,
     "tags": TAG,
     "meta": META,
@@ -331,17 +333,14 @@ ScheduleOptions = Annotated[
 ]
 """Without what belongs to a single push; AT is the schedule's own."""
 
+_UNEDITED = ("ttl_ms", "then", "keep_ms", "group")
 EditOptions = Annotated[
     EditTerms | None,
     ArgGroup(
         EditTerms,
         {
             "payload": PAYLOAD,
-            **{
-                name: arg
-                for name, arg in _SHARED.items()
-                if name not in ("ttl_ms", "then", "keep_ms")
-            },
+            **{name: arg for name, arg in _SHARED.items() if name not in _UNEDITED},
             "ttl_ms": replace(TTL, read=duration_between("TTL", 0)),
         },
     ),
@@ -418,6 +417,10 @@ QueueChanges = Annotated[
                 token=b"OVERFLOW",
             ),
             "concurrency": limit("CONCURRENCY"),
+            "group_concurrency": limit("GROUPCONCURRENCY"),
+            "fair": Arg(
+                one_of("FAIR", {b"NO": False, b"YES": True}), values=("NO|YES",), token=b"FAIR"
+            ),
             "keepdead_ms": Arg(
                 none_for_zero(duration_between("KEEPDEAD", 0)),
                 kind="integer",

@@ -33,7 +33,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
         "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
         "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d RATE 9 per 1m "
-        "DUPLICATES refuse PUSHRATE 8 PER 1s KEEP 1h"
+        "DUPLICATES refuse PUSHRATE 8 PER 1s KEEP 1h GROUPCONCURRENCY 2 FAIR yes"
     )
 
     harness.say(line)
@@ -50,6 +50,8 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"MAXLEN": 9,
         b"OVERFLOW": b"DROPOLDEST",
         b"CONCURRENCY": 3,
+        b"GROUPCONCURRENCY": 2,
+        b"FAIR": b"YES",
         b"KEEPDEAD": 604_800_000,
         b"KEEP": 3_600_000,
         b"RATE": b"9 PER 60000",

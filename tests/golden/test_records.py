@@ -70,6 +70,7 @@ OPTIONS = JobOptions(
     maxlease_ms=3_600_000,
     then=FollowUp(b"mail", b"\xff done"),
     keep_ms=60_000,
+    group=b"tenant-7",
 )
 SETTINGS = QueueSettings(
     text=True,
@@ -87,6 +88,8 @@ SETTINGS = QueueSettings(
     push_rate=Rate(1_000, 1_000),
     refuse_duplicates=True,
     keep_ms=86_400_000,
+    group_concurrency=1,
+    fair=True,
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,

@@ -37,6 +37,7 @@ class Push:
     then: bool = False
     """Whether its ack pushes a job into the queue `FOLLOWED`, of which nobody else knows."""
     keep: int | None = None
+    group: str | None = None
 
     @property
     def payloads(self) -> list[str]:
@@ -129,7 +130,9 @@ class Delete:
 
 Spec = Push | Pop | PopOfMany | Ack | Nack | Touch | Delete | Move | Cancel | Kick | Edit
 
-PLAIN_PUSH = st.builds(Push, NAMES, st.just(1), st.integers(-1, 2))
+PLAIN_PUSH = st.builds(
+    Push, NAMES, st.just(1), st.integers(-1, 2), group=st.sampled_from([None, "g", "h"])
+)
 POP = st.builds(Pop, NAMES, st.integers(1, 3), LEASES, st.booleans())
 ACK = st.builds(Ack, PICKS, st.booleans())
 NACK = st.builds(
@@ -159,6 +162,7 @@ PUSH = st.builds(
     st.none() | SHORT_MS,
     st.booleans(),
     st.none() | st.sampled_from([0, 20]),
+    st.sampled_from([None, "g", "h"]),
 )
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
@@ -207,6 +211,8 @@ class Create:
     concurrency: int
     keepdead: int
     keep: int
+    group_concurrency: int
+    fair: bool
     rate: tuple[int, int] | None
     """Jobs, and in how many milliseconds."""
     push_rate: tuple[int, int] | None
@@ -267,6 +273,8 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.sampled_from([0, 0, 1, 2]),
         st.sampled_from([0, 0, 30]),
         st.sampled_from([0, 0, 15]),
+        st.sampled_from([0, 0, 1, 2]),
+        st.booleans(),
         st.sampled_from([None, None, (1, 7), (3, 50)]),
         st.sampled_from([None, None, (2, 7), (3, 50)]),
         st.sampled_from([False, False, True]),
@@ -331,6 +339,7 @@ def say(spec: Spec, model: Model) -> Said:
         case Move():
             priority = _priority_word(spec.push, model)
             line = f"QMOVE {queue} {spec.push.queue} {receipts[0].decode()} PAYLOAD p{priority}"
+            line += option("GROUP", spec.push.group)
         case Nack():
             line = f"QNACK {words} {spec.outcome} WITHDUE"
             if spec.outcome != "FATAL":
@@ -379,7 +388,7 @@ def _push_line(spec: Push, model: Model) -> str:
     line += f" IDMP me {spec.idmp}" if spec.idmp else ""
     line += " FRONT" * spec.front + " NX" * spec.nx
     line += f" THEN {FOLLOWED} followed" * spec.then
-    for word in ("delay", "ttl", "attempts", "lease", "maxlease", "keep"):
+    for word in ("delay", "ttl", "attempts", "lease", "maxlease", "keep", "group"):
         line += option(word, getattr(spec, word))
     return line
 

@@ -112,13 +112,15 @@ def _expect_kick(model: Model, spec: Kick, ids: list[bytes], reply: Any) -> None
     if spec.picks:
         jobs = [job for each in dict.fromkeys(ids) for job in jobs if job.id == each]
         for job in jobs:
-            model.release(job, 0, front=job.rank < 0)
+            model.release(job, 0, front=job.rank < 0 and not job.queue.keeps_its_place(job))
     else:
         # Those that would be due in the same millisecond come in any order.
         for _, together in groupby(sorted(jobs, key=due), key=due):
             back, front = model.next_rank(), model.next_rank(front=True)
             for job in together:
                 rank = front if job.rank < 0 else back
+                if job.queue.keeps_its_place(job):
+                    rank = job.rank
                 model.release(job, 0)
                 job.rank = rank
     assert reply == len(jobs)
@@ -150,7 +152,8 @@ def _expect_edit(model: Model, spec: Edit, job_id: bytes, reply: Any, now_ms: in
     priority = job.priority
     if spec.priority:
         priority = _priority(Push(spec.queue, priority=spec.priority), job.queue)
-    if (priority, phase) != (job.priority, job.phase) and phase != "dead":
+    moves = (priority, phase) != (job.priority, job.phase) and phase != "dead"
+    if moves and (job.rank < 0 or not job.queue.keeps_its_place(job)):
         job.rank = model.next_rank(front=job.rank < 0)
     job.priority, job.phase, job.due_ms, job.expires_ms = priority, phase, due_ms, expires_ms
     job.attempts_max = job.attempts_max if spec.attempts is None else spec.attempts
@@ -239,6 +242,7 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
             maxlease_ms=spec.maxlease,
             then=spec.then,
             keep=spec.keep,
+            group=spec.group,
         )
         if named:
             assert spec.dedup is not None
@@ -325,6 +329,7 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.drop_expired = order.drop
     queue.maxlen, queue.concurrency = order.maxlen, order.concurrency
     queue.keepdead_ms, queue.keep_ms = order.keepdead, order.keep
+    queue.group_concurrency, queue.fair = order.group_concurrency, order.fair
     if queue.rate != order.rate:
         queue.rate, queue.level = order.rate, Fraction(order.rate[0] if order.rate else 0)
         queue.level_ms = now_ms

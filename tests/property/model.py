@@ -41,6 +41,9 @@ class ModelJob:
     """Whether its ack pushes another job."""
     cancelled: bool = False
     keep: int | None = None
+    group: str | None = None
+    delivered: bool = False
+    """Whether it was ever leased."""
 
     @property
     def timer_ms(self) -> int | None:
@@ -86,6 +89,9 @@ class ModelQueue:
     keepdead_ms: int = 0
     """0 for ever."""
     keep_ms: int = 0
+    group_concurrency: int = 0
+    """0 for none; 1 is strict order."""
+    fair: bool = False
     configured: bool = False
     paused_in_ms: int = 0
     """Until when; 0 for not at all."""
@@ -98,6 +104,21 @@ class ModelQueue:
         """Whether it gives out nothing, whatever is ready."""
         full = 0 < self.concurrency <= len(self.in_phase("leased"))
         return full or self.paused_out_ms > 0 or (self.rate is not None and self.fill(now_ms) < 1)
+
+    def is_full(self, group: str | None) -> bool:
+        """Whether as many jobs of a group are out as may be."""
+        if group is None or not self.group_concurrency:
+            return False
+        held = [job for job in self.jobs.values() if job.group == group and self.holds(job)]
+        return len(held) >= self.group_concurrency
+
+    def holds(self, job: ModelJob) -> bool:
+        retried = job.phase == "delayed" and job.delivered and self.group_concurrency == 1
+        return job.phase == "leased" or retried
+
+    def keeps_its_place(self, job: ModelJob) -> bool:
+        """Whether a job comes back to where it was: in strict order, if it was out before."""
+        return self.group_concurrency == 1 and job.group is not None and job.delivered
 
     def fill(self, now_ms: int) -> Fraction:
         """Return how many jobs its rate allows now, parts of one included."""
@@ -175,6 +196,8 @@ class Model:
         """Return the jobs of a queue that a pop might be given."""
         queue = self.queues.get(name)
         ready = queue.in_phase("ready") if queue is not None and not queue.is_closed(now_ms) else []
+        if queue is not None:
+            ready = [job for job in ready if not queue.is_full(job.group)]
         return [job for job in ready if not job.is_over(now_ms)]
 
     def held(self, receipt: bytes, name: str, now_ms: int) -> ModelJob | None:
@@ -191,12 +214,15 @@ class Model:
         for each in queue.in_phase("ready"):
             if each.is_over(now_ms):
                 self.expire(each, now_ms)
-        ready = queue.in_phase("ready")
+        ready = [job for job in queue.in_phase("ready") if not queue.is_full(job.group)]
         job = queue.jobs[job_id]
         priorities = [each.priority for each in ready]
         urgent = min(priorities) if queue.min_first else max(priorities)
         assert job in ready
         assert job.priority == urgent
+        if queue.fair:
+            # Whose turn it is is for the engine to know; within the group there is an order.
+            ready = [each for each in ready if each.group == job.group]
         assert job.rank == min(each.rank for each in ready if each.priority == urgent)
         return job
 
@@ -217,6 +243,7 @@ class Model:
                 )
                 break
         job.phase, job.receipt, job.leased_ms = "leased", receipt, now_ms
+        job.delivered = True
         if job.until_start:
             job.key = None
 
@@ -236,9 +263,10 @@ class Model:
         self.finished.add(job.id)
 
     def release(self, job: ModelJob, due_ms: int, *, front: bool = False) -> None:
+        if front or job.phase == "dead" or not job.queue.keeps_its_place(job):
+            job.rank = self.next_rank(front=front)
         job.phase = "delayed" if due_ms else "ready"
         job.due_ms = due_ms
-        job.rank = self.next_rank(front=front)
         job.receipt = b""
 
     def die(self, job: ModelJob, now_ms: int) -> None:
@@ -283,8 +311,13 @@ class Model:
             for job in list(queue.jobs.values()):
                 if job.timer_ms is not None and job.timer_ms <= now_ms:
                     front = job.phase == "delayed" and job.rank < 0 and not job.is_over(now_ms)
+                    before = job.rank
                     self._fall_due(job, now_ms)
-                    job.rank = first_rank if front else rank
+                    # A job that died has a place among the dead.
+                    if job.phase != "ready" or not queue.keeps_its_place(job):
+                        job.rank = first_rank if front else rank
+                    else:
+                        job.rank = before
         self.rank, self.first_rank = rank, first_rank
 
     def _fall_due(self, job: ModelJob, now_ms: int) -> None:

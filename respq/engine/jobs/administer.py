@@ -22,6 +22,8 @@ from respq.engine.records import (
 from respq.errors import Exists, Immutable, WrongState
 
 ANY_PHASE = -1
+REGROUPED_MAX = 10_000
+"""Jobs that are put into another order at once; it takes about 10 ms."""
 
 
 class Administering(EngineCore):
@@ -41,6 +43,7 @@ class Administering(EngineCore):
         Raises:
             NoQueue: if there is no such queue.
             Immutable: if ORDER or PRIORITIES would change.
+            WrongState: if groups would matter otherwise, for too many jobs to be put in order.
         """
         queue = self.queue(db, name)
         for field, word in (("min_first", "ORDER"), ("text", "PRIORITIES")):
@@ -50,6 +53,14 @@ class Administering(EngineCore):
                     "create another queue"
                 )
         settings = msgspec.structs.replace(queue.settings, **changes)
+        grouping = settings.group_concurrency, settings.fair
+        if grouping != (queue.settings.group_concurrency, queue.settings.fair):
+            held = len(queue)
+            if held > REGROUPED_MAX:
+                raise WrongState(
+                    f"queue '{shown(name)}' holds {held} jobs: GROUPCONCURRENCY and FAIR can be "
+                    f"changed while it holds {REGROUPED_MAX} at most"
+                )
         self.emit(QueueSet(queue.number, settings))
 
     def rename_queue(self, db: int, name: bytes, new_name: bytes) -> None:

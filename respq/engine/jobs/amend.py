@@ -104,8 +104,7 @@ class Amending(Producing):
         return kicked
 
     def _kick_one(self, now_ms: int, job: Job) -> None:
-        order = self.next_order(front=job.order < 0)
-        self.emit(JobDue(job.queue.number, job.number, order, now_ms))
+        self.emit(JobDue(job.queue.number, job.number, self.place_of(job), now_ms))
 
     def edit(self, now_ms: int, db: int, name: bytes, job_id: bytes, terms: EditTerms) -> None:
         """Change what is given of a job that nobody holds; the rest stays.
@@ -151,7 +150,7 @@ class Amending(Producing):
                 due_ms,
                 None if options == JobOptions() else options,
                 phase,
-                self.next_order(front=job.order < 0) if moves else job.order,
+                self.place_of(job, front=job.order < 0) if moves else job.order,
                 now_ms if phase != job.phase else job.since_ms,
             )
         )

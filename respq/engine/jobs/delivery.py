@@ -474,7 +474,7 @@ class Delivering(Producing):
                 job.queue.number,
                 job.number,
                 cause,
-                self.next_order(front=front),
+                self.place_of(job, front=front),
                 due_ms,
                 now_ms,
                 notes.failures if failures is None else failures,

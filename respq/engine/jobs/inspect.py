@@ -51,6 +51,7 @@ def job_facts(job: Job) -> Facts:
         b"progress": notes.progress,
         b"log": list(notes.log),
         b"result": notes.result,
+        b"group": (options.group if options is not None else None) or b"",
     }
 
 
@@ -149,6 +150,8 @@ def settings_facts(queue: Queue) -> Facts:
         b"OVERFLOW": b"DROPOLDEST" if settings.drop_oldest else b"REJECT",
         b"DUPLICATES": b"REFUSE" if settings.refuse_duplicates else b"ALLOW",
         b"CONCURRENCY": settings.concurrency or 0,
+        b"GROUPCONCURRENCY": settings.group_concurrency or 0,
+        b"FAIR": b"YES" if settings.fair else b"NO",
         b"KEEPDEAD": settings.keepdead_ms or 0,
         b"KEEP": settings.keep_ms or 0,
         b"RATE": _rate_text(settings.rate),

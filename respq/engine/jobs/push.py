@@ -56,6 +56,7 @@ class PushTerms(msgspec.Struct, frozen=True):
     ttl_ms: int | None = None
     then: FollowUp | None = None
     keep_ms: int | None = None
+    group: bytes | None = None
     id: bytes | None = None
     idmp: tuple[bytes, int] | None = None
     """A producer and its own number for this push."""
@@ -427,6 +428,7 @@ def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
         terms.maxlease_ms,
         terms.then,
         terms.keep_ms,
+        terms.group,
     )
     return None if options == _NO_OPTIONS else options
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from respq.engine.grouped import GroupedOrder
 from respq.engine.jobs.job import Job
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet, WindowOpened
@@ -104,6 +105,7 @@ class Queue:
         "delayed",
         "delayed_count",
         "done_count",
+        "groups",
         "ids",
         "is_guarded",
         "is_limited",
@@ -163,7 +165,10 @@ class Queue:
         self.delayed: Timers[Job] = Timers()
         self.delayed_count = 0
         self.done_count = 0
-        self.ready = ReadyOrder(min_first=settings.min_first)
+        self.ready: ReadyOrder | GroupedOrder
+        self.groups: GroupedOrder | None
+        """The same as ``ready``, where groups matter."""
+        self.begin_order()
         self.leases: Spread[bytes, Job] = Spread()
         self.dead: dict[int, Job] = {}
         self.ids: Spread[bytes, Job] = Spread()
@@ -182,6 +187,8 @@ class Queue:
         if self.paused_out_ms:
             return 0
         settings = self.settings
+        if self.groups is not None:
+            count = self.groups.claimable
         if settings.concurrency is not None:
             count = min(count, settings.concurrency - len(self.leases))
         if settings.rate is not None:
@@ -192,9 +199,22 @@ class Queue:
         """Note whether anything but its READY jobs decides what it gives out, and takes."""
         settings = self.settings
         limits = settings.concurrency is not None or settings.rate is not None
-        self.is_limited = limits or self.paused_out_ms > 0
+        self.is_limited = limits or self.paused_out_ms > 0 or self.groups is not None
         guards = settings.maxlen is not None or settings.push_rate is not None
         self.is_guarded = guards or settings.refuse_duplicates or self.paused_in_ms > 0
+
+    def begin_order(self) -> None:
+        """Have an order without jobs, of the kind that the settings ask for."""
+        settings = self.settings
+        if settings.group_concurrency is None and not settings.fair:
+            self.ready = ReadyOrder(min_first=settings.min_first)
+            self.groups = None
+        else:
+            self.ready = self.groups = GroupedOrder(
+                min_first=settings.min_first,
+                limit=settings.group_concurrency,
+                fair=settings.fair,
+            )
 
     @property
     def counts(self) -> tuple[int, int, int, int, int]:

@@ -108,6 +108,7 @@ class Scheduling(Producing):
             maxlease_ms=terms.maxlease_ms,
             then=terms.then,
             keep_ms=terms.keep_ms,
+            group=terms.group,
         )
         self.emit(
             ScheduleSet(
