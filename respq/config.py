@@ -38,6 +38,10 @@ TAGS_MAX = 64
 """Of one job."""
 META_BYTES_MAX = 16 * KIB
 """Of one job's META."""
+FLOW_SLICE = 500
+"""Children that are told in one go of a parent that ended; it takes about 3 ms."""
+PARENTS_MAX = 1_000
+"""Of one job."""
 LOG_LINES_MAX = 10
 """Lines that holders wrote which stay with a job, the latest; each is cut as an error is."""
 ERROR_BYTES_MAX = 4 * KIB

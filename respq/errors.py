@@ -14,6 +14,7 @@
     ├─ TooBig                  TOOBIG     a payload or a transaction over its limit
     ├─ Exists                  EXISTS     the name is taken
     ├─ Immutable               IMMUTABLE  a setting that cannot change any more
+    ├─ Cycle                   CYCLE      a job that would wait for itself
     ├─ BadPriority             BADPRIORITY
     ├─ BadCron                 BADCRON    a schedule expression or a zone that cannot be used
     ├─ NoSchedule              NOSCHED
@@ -129,6 +130,12 @@ class Immutable(RespqError):
     """The setting was fixed when the queue was made."""
 
     prefix = "IMMUTABLE"
+
+
+class Cycle(RespqError):
+    """A job would wait for itself."""
+
+    prefix = "CYCLE"
 
 
 class BadPriority(RespqError):

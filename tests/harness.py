@@ -125,6 +125,7 @@ class Harness:
         pops, client.pops = client.pops, []
         for job, fence in reversed(pops):
             self.engine.undo(job, fence)
+            self.engine.settle(self.now_ms)
         self.broker.serve(self.now_ms)
         self.settle()
 
@@ -228,6 +229,7 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
         "dead": list(queue.dead),
         "ids": {job_id: job.number for job_id, job in queue.ids.items()},
         "keys": {key: job.number for key, job in queue.keys.items()},
+        "flows": {flow: list(members) for flow, members in queue.flows.items()},
         "windows": {key: (w.id, w.until_ms) for key, w in queue.windows.items()},
         "answers": {key: (a.ids, a.until_ms) for key, a in queue.answers.items()},
         "schedules": {name: s.number for name, s in queue.schedules.items()},

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from respq.engine.jobs.job import DONE, PHASE_NAMES
+from respq.engine.jobs.job import PHASE_NAMES
 from respq.errors import RespqError
 from respq.resp.replies import NULL_ARRAY
 from tests.harness import WAITS, Client, Harness, discard, image
@@ -131,7 +131,7 @@ class QueueServer(RuleBasedStateMachine):
         self.pass_ms(late)
         client.pops = lost
         for job, fence in reversed(lost):
-            self.model.undo(job.id, fence)
+            self.model.undo(job.id, fence, self.now_ms)
         self.harness.undo(client)
         self.settle()
 
@@ -367,7 +367,7 @@ class QueueServer(RuleBasedStateMachine):
             totals = queue.totals
             gone = totals.acked + totals.dropped + totals.purged + totals.deleted
             gone += totals.evicted + totals.forgotten + totals.replaced + totals.cancelled
-            assert totals.pushed + totals.returned == sum(queue.counts[:DONE]) + gone
+            assert totals.pushed + totals.returned == sum(queue.counts) - queue.done_count + gone
 
     @invariant()
     def nothing_unexpected_was_reported(self) -> None:

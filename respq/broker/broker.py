@@ -137,6 +137,8 @@ class Broker:
                 reply = command.handler(session.call, *arguments, **options)
         except Exception as error:
             return self._refused(command, error, start)
+        if engine.state.ended:
+            engine.settle(now_ms)
         if len(engine.records) - start > 1:
             engine.end_transaction(start)
         if engine.state.news:
@@ -303,6 +305,10 @@ class Broker:
                 raise
             return [], []
         command.calls += len(answer[0])
+        if state.ended:
+            self.engine.settle(now_ms)
+        if len(self.engine.records) - start > 1:
+            self.engine.end_transaction(start)
         if state.news:
             self.serve(now_ms)
         return answer
@@ -316,6 +322,8 @@ class Broker:
             reply: Reply | Wait = command.handler(session.call, *arguments, **options)
         except Exception as error:
             return self._refused(command, error, start)
+        if self.engine.state.ended:
+            self.engine.settle(now_ms)
         return reply
 
     def _refused(self, command: Command, error: Exception, start: int) -> RespqError:

@@ -78,6 +78,8 @@ class Arg:
     optional: bool = False
     """Of a variadic: there may be none. Of an argument: it is None when the request has
     only words enough for those that must be given; a default of None says the same."""
+    counted: bool = False
+    """Of an option: its first value says how many others follow, each as the last of ``values``."""
     many: bool = False
     """Of an option: all words that are left are its values."""
     repeats_max: int = 0
@@ -358,6 +360,8 @@ def near(word: bytes) -> str:
 def _read_option(arg: Arg, request: list[bytes], place: int) -> tuple[Any, int]:
     """Read the option whose token stands at ``place``; return its value and the next place."""
     count = len(request) - place - 1 if arg.many else len(arg.values) or 1
+    if arg.counted:
+        count = _count_of(arg, request, place) + 1
     raw = request[place + 1 : place + 1 + count]
     if not raw or len(raw) < count:
         raise SyntaxFault(f"{near(request[place])}: {_shown(arg, False)}")
@@ -374,6 +378,14 @@ def _read_option(arg: Arg, request: list[bytes], place: int) -> tuple[Any, int]:
     return arg.read(*raw, parts), place
 
 
+def _count_of(arg: Arg, request: list[bytes], place: int) -> int:
+    """Return how many values follow the one that counts them."""
+    digits = request[place + 1] if place + 1 < len(request) else b""
+    if not digits.isdigit() or len(digits) > 9 or not int(digits):
+        raise SyntaxFault(f"{near(request[place])}: {_shown(arg, False)}")
+    return int(digits)
+
+
 def _shown(arg: Arg, is_flag: bool) -> str:
     if arg.words:
         return " | ".join(word.decode() for word in arg.words)
@@ -382,6 +394,6 @@ def _shown(arg: Arg, is_flag: bool) -> str:
         return token
     parts = "".join(f" [{_shown(part, False)}]" for part in arg.parts)
     values = " ".join(arg.values)
-    more = f" [{arg.values[-1]} ...]" if arg.many else ""
+    more = f" [{arg.values[-1]} ...]" if arg.many or arg.counted else ""
     more += f" [{token} {values} ...]" if arg.repeats_max else ""
     return f"{token} {values}{parts}{more}"

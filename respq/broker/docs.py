@@ -95,7 +95,7 @@ def _with_token(arg: Arg, flags: list[bytes]) -> Doc:
     if len(arg.values) == 1 and not arg.parts and not arg.many:
         return _value(arg.values[0], arg, token=arg.token, flags=flags)
     values = [_value(label, arg, flags=[]) for label in arg.values]
-    if arg.many:
+    if arg.many or arg.counted:
         values[-1] = _value(arg.values[-1], arg, flags=[b"multiple"])
     parts = [_with_token(part, [b"optional"]) for part in arg.parts]
     name = arg.token.decode().lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from respq.engine.jobs.job import DEAD, DELAYED, DONE, LEASED, PHASE_NAMES, READY
+from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, PHASE_NAMES, READY
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.state import State
 
@@ -41,7 +41,9 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         assert job.number < state.next_number
         assert state.first_order <= job.order < state.next_number
         assert job.fence < state.next_fence
-        assert (job.due_ms > 0) == (job.phase in (DELAYED, LEASED, DONE)) or job.phase == DEAD
+        due = job.phase in (DELAYED, LEASED, DONE)
+        assert (job.due_ms > 0) == due or job.phase in (DEAD, BLOCKED)
+        assert (job.options is not None and job.options.depends != ()) == (job.phase == BLOCKED)
         assert bool(job.receipt) == (job.phase == LEASED)
         assert (job.notes is not None and job.notes.reason > 0) == (job.phase == DEAD)
         counts[job.phase] += 1
@@ -73,6 +75,8 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     assert dict(queue.ids) == {
         j.options.id: j for j in queue if j.options is not None and j.options.id is not None
     }
+    assert queue.children == _children(queue)
+    assert queue.flows == _flows(queue)
     assert dict(queue.keys) == {
         j.options.dedup.key: j
         for j in queue
@@ -98,3 +102,19 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     if queue.look_ms:
         timed.add((queue.look_ms, queue.number))
     return timed
+
+
+def _children(queue: Queue) -> dict[int, dict[int, None]]:
+    children: dict[int, dict[int, None]] = {}
+    for job in queue:
+        for parent in job.options.depends if job.options is not None else ():
+            children.setdefault(parent, {})[job.number] = None
+    return children
+
+
+def _flows(queue: Queue) -> dict[bytes, dict[int, None]]:
+    flows: dict[bytes, dict[int, None]] = {}
+    for job in queue:
+        if job.options is not None and job.options.flow is not None:
+            flows.setdefault(job.options.flow, {})[job.number] = None
+    return flows

@@ -9,7 +9,6 @@ from __future__ import annotations
 from respq.config import DUE_SLICE, FREE_SLICE
 from respq.engine.check import check
 from respq.engine.jobs.administer import Administering
-from respq.engine.jobs.amend import Amending
 from respq.engine.jobs.dead import DeadLetters
 from respq.engine.jobs.delivery import Delivering
 from respq.engine.jobs.job import DEAD, DELAYED, DONE, FORGOTTEN, LEASED, OVER, Job
@@ -18,7 +17,7 @@ from respq.engine.jobs.schedule import Scheduling
 from respq.engine.records import JobDue, JobRemoved, WindowClosed, WindowOpened
 
 
-class Engine(Scheduling, Delivering, Amending, DeadLetters, Administering):
+class Engine(Scheduling, Delivering, DeadLetters, Administering):
     """All queues, and everything that can be done to them."""
 
     def tick(self, now_ms: int) -> bool:
@@ -28,9 +27,13 @@ class Engine(Scheduling, Delivering, Amending, DeadLetters, Administering):
         """
         if self.state.graveyard:
             self.state.free(FREE_SLICE)
+        if self.state.untold:
+            start = len(self.records)
+            self.settle_later(now_ms)
+            self.end_transaction(start)
         timers = self.state.timers
         if timers.first_ms > now_ms:
-            return bool(self.state.graveyard)
+            return bool(self.state.graveyard or self.state.untold)
         for due in timers.due(now_ms, DUE_SLICE):
             start = len(self.records)
             if isinstance(due, Job):
@@ -41,16 +44,19 @@ class Engine(Scheduling, Delivering, Amending, DeadLetters, Administering):
                 self.emit(WindowClosed(due.queue, due.number, due.key))
             else:
                 self.fire(now_ms, due)
+            if self.state.ended:
+                self.settle(now_ms)
             self.end_transaction(start)
-        return timers.first_ms <= now_ms or bool(self.state.graveyard)
+        return timers.first_ms <= now_ms or bool(self.state.graveyard or self.state.untold)
 
     def next_deadline_ms(self) -> int:
         """Return the earliest instant at which `tick` has something to do."""
-        return 0 if self.state.graveyard else self.state.timers.first_ms
+        return 0 if self.state.graveyard or self.state.untold else self.state.timers.first_ms
 
     def start(self, now_ms: int) -> None:
         """Begin to serve a state that was read back: what happened meanwhile is settled."""
         self.extend_leases(now_ms)
+        self.find_ended()
         self.catch_up(now_ms)
 
     def deliverable(self, now_ms: int, db: int, name: bytes | int) -> int:

@@ -106,6 +106,9 @@ class JobOptions(msgspec.Struct, array_like=True, frozen=True, gc=False):
     then: FollowUp | None = None
     keep_ms: int | None = None
     group: bytes | None = None
+    depends: tuple[int, ...] = ()
+    """Numbers of the jobs that are to be done before this one may go out."""
+    flow: bytes | None = None
 
 
 class EpochStarted(Record, tag=1):
@@ -176,7 +179,7 @@ class QueuePaused(Record, tag=15):
 
 
 class JobsPushed(Record, tag=20):
-    """Jobs entered a queue: READY, or DELAYED until ``due_ms`` if that is not 0.
+    """Jobs entered a queue: READY, or DELAYED until ``due_ms`` if that is not 0, or BLOCKED.
 
     Their numbers count up from ``first``, one for each payload. A job's order is its number,
     or counts up from ``order`` if that is not 0.
@@ -343,6 +346,34 @@ class JobDone(Record, tag=33):
     result: bytes
 
 
+class ChildrenFreed(Record, tag=34):
+    """A parent is done. Children that wait for no other are READY, or DELAYED as they were to be.
+
+    Their orders count up from ``order``, one for each number.
+    """
+
+    queue: int
+    parent: int
+    numbers: list[int]
+    order: int
+    freed_ms: int
+
+
+class ChildrenDied(Record, tag=35):
+    """A parent ended otherwise: its children are dead letters, kept until ``due_ms`` or for ever.
+
+    Their orders count up from ``order``, one for each number.
+    """
+
+    queue: int
+    parent: int
+    numbers: list[int]
+    order: int
+    died_ms: int
+    error: bytes
+    due_ms: int
+
+
 class ScheduleSet(Record, tag=40):
     """A schedule stands like this; full state.
 
@@ -439,6 +470,8 @@ AnyRecord = (
     | JobCancelled
     | JobEdited
     | JobDone
+    | ChildrenFreed
+    | ChildrenDied
     | ScheduleSet
     | ScheduleFired
     | ScheduleRemoved

@@ -15,6 +15,7 @@ below the last trimmed one.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from operator import attrgetter
@@ -25,10 +26,12 @@ from sortedcontainers import SortedDict
 
 from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS, LOG_LINES_MAX
 from respq.engine.jobs import job as jobs
-from respq.engine.jobs.job import DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
+from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.queue import CHUNK_BITS, FOREVER_MS, Queue, Totals
 from respq.engine.records import (
     AnswerKept,
+    ChildrenDied,
+    ChildrenFreed,
     EpochStarted,
     JobCancelled,
     JobDied,
@@ -95,6 +98,10 @@ class State:
         """Jobs of purged queues, to be freed in slices."""
         self.awaited: Collection[int] = ()
         """Numbers of jobs whose end somebody waits for; kept by the broker."""
+        self.ended: deque[tuple[Queue, int, bytes, bool]] = deque()
+        """Parents that ended in this transaction, by number and id, done or not."""
+        self.untold: deque[tuple[Queue, int, bytes, bool]] = deque()
+        """Those of earlier ones that have children who have not been told."""
         self.endings: dict[tuple[int, bytes, bytes], Ending] = {}
         """How awaited jobs ended, by database, queue and id, until the broker has told it."""
 
@@ -137,6 +144,11 @@ class State:
             queue.delayed_count += 1
         elif phase == DONE:
             queue.done_count += 1
+        elif phase == BLOCKED:
+            queue.blocked_count += 1
+            assert job.options is not None
+            for parent in job.options.depends:
+                queue.children.setdefault(parent, {})[job.number] = None
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.hold(job)
         timer_ms = job.timer_ms
@@ -168,6 +180,14 @@ class State:
             queue.delayed_count -= 1
         elif phase == DONE:
             queue.done_count -= 1
+        elif phase == BLOCKED:
+            queue.blocked_count -= 1
+            assert job.options is not None
+            for parent in job.options.depends:
+                children = queue.children[parent]
+                del children[job.number]
+                if not children:
+                    del queue.children[parent]
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.free(job)
             self._tell_waiters(queue)
@@ -333,7 +353,9 @@ class State:
         self.graveyard += queue.jobs.values()
         queue.jobs = {}
         queue.delayed = Timers()
-        queue.delayed_count = queue.done_count = 0
+        queue.delayed_count = queue.done_count = queue.blocked_count = 0
+        queue.children = {}
+        queue.flows = {}
         queue.begin_order()
         queue.leases = Spread()
         queue.dead = {}
@@ -358,6 +380,8 @@ class State:
         self.look_at(queue, 0)
         # Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
         queue.jobs = {}
+        queue.children = {}
+        queue.flows = {}
         queue.delayed = Timers()
         queue.leases = Spread()
         queue.dead = {}
@@ -392,6 +416,8 @@ class State:
             queue.push_paid_until = spent
         priority, due_ms, options = record.priority, record.due_ms, record.options
         phase = DELAYED if due_ms else READY
+        if options is not None and options.depends:
+            phase = BLOCKED
         pushed: dict[int, Job] = {}
         number = record.first
         before = record.order - number if record.order else 0
@@ -559,6 +585,9 @@ class State:
             if self.live:
                 self._leave_leases(acked)
             acked[0].queue.forget_all(acked)
+            if acked[0].queue.children:
+                for job in acked:
+                    self._note_end(job, done=True)
             if self.awaited:
                 for job in acked:
                     if job.number in self.awaited:
@@ -598,6 +627,7 @@ class State:
             return
         self._leave(job)
         job.queue.forget(job)
+        self._note_end(job, done=record.cause in (jobs.TAKEN, jobs.OVER))
         if self.awaited and job.number in self.awaited:
             said = job.notes.error if job.notes is not None else b""
             self._end(job.queue, job, _ENDED_AS.get(record.cause, b"gone"), said)
@@ -648,10 +678,13 @@ class State:
             return
         self._move(job, DEAD, record.order, record.due_ms, record.died_ms)
         job.queue.let_go(job)
+        self._note_end(job, done=False)
         if self.awaited and job.number in self.awaited:
             self._end(job.queue, job, b"dead", record.error)
         log = job.notes.log if job.notes is not None else ()
         job.notes = Notes(record.failures, record.crashes, record.error, record.reason, log=log)
+        if job.options is not None and job.options.depends:
+            job.options = msgspec.structs.replace(job.options, depends=())
 
     def _job_undone(self, record: JobUndone) -> None:
         queue = self.queues.get(record.queue)
@@ -686,37 +719,97 @@ class State:
         notes.result = record.result
         job.holder = b""
         job.queue.let_go(job)
+        self._note_end(job, done=True)
         if self.awaited and job.number in self.awaited:
             self._end(job.queue, job, b"done", record.result)
+
+    def _note_end(self, job: Job, *, done: bool) -> None:
+        """Remember a job that ended and that others wait for, until they are told."""
+        if job.number in job.queue.children:
+            self.ended.append((job.queue, job.number, job.id, done))
+
+    def _children_freed(self, record: ChildrenFreed) -> None:
+        queue = self.queues.get(record.queue)
+        for children, place in self._present_runs(queue, record.numbers):
+            freed = list(enumerate(children, record.order + place))
+            # As in a push: of those that go before all others the last one is put there first.
+            for order, job in reversed(freed) if record.order < 0 else freed:
+                options = job.options
+                assert options is not None
+                self._leave(job)
+                left = tuple([each for each in options.depends if each != record.parent])
+                job.options = msgspec.structs.replace(options, depends=left)
+                if not left:
+                    job.phase = DELAYED if job.due_ms > record.freed_ms else READY
+                    job.due_ms = job.due_ms if job.phase == DELAYED else 0
+                    job.order = order
+                    job.since_ms = record.freed_ms
+                self._enter(job)
+
+    def _children_died(self, record: ChildrenDied) -> None:
+        queue = self.queues.get(record.queue)
+        if queue is not None:
+            queue.totals.dead += len(record.numbers)
+        for children, place in self._present_runs(queue, record.numbers):
+            for order, job in enumerate(children, record.order + place):
+                self._leave(job)
+                job.phase = DEAD
+                job.order = order
+                job.due_ms = record.due_ms
+                job.since_ms = record.died_ms
+                job.notes = Notes(error=record.error, reason=jobs.PARENT_ENDED)
+                job.queue.let_go(job)
+                if job.options is not None:
+                    # Whoever redrives it wants it done, whatever became of its parents.
+                    job.options = msgspec.structs.replace(job.options, depends=())
+                self._enter(job)
+                self._note_end(job, done=False)
+                if self.awaited and job.number in self.awaited:
+                    self._end(job.queue, job, b"dead", record.error)
 
     def _job_edited(self, record: JobEdited) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
         if job is None:
             return
-        stays = (job.priority, job.phase, job.order) == (
+        queue = job.queue
+        if job.phase == record.phase and (job.priority, job.order) == (
             record.priority,
-            record.phase,
             record.order,
-        )
-        if stays and not self.live:
+        ):
+            self._untime(job)
             self._edit(job, record)
-        elif stays:
-            if job.timer_ms:
-                self.timers.remove(job.timer_ms, job.number)
-            if job.phase == DELAYED:
-                job.queue.delayed.remove(job.due_ms, job.number)
-            self._edit(job, record)
-            if job.phase == DELAYED:
-                job.queue.delayed.add(job.due_ms, job.number, job)
-            if job.timer_ms:
-                self.timers.add(job.timer_ms, job.number, job)
+            self._time(job)
+            return
+        # Another object stands for it: entries of the old one may be left in the ready order.
+        successor = copy(job)
+        if job.phase == record.phase == DEAD:
+            # It keeps its place among the dead.
+            self._untime(job)
+            queue.replace(job, successor)
+            queue.ready.disown(job)
+            self._edit(successor, record)
+            queue.dead[record.number] = successor
+            self._time(successor)
         else:
             self._leave(job)
-            successor = copy(job)
-            job.queue.replace(job, successor)
-            job.queue.ready.disown(job)
+            queue.replace(job, successor)
+            queue.ready.disown(job)
             self._edit(successor, record)
             self._enter(successor)
+
+    def _untime(self, job: Job) -> None:
+        """Take a job that keeps its phase out of the indexes of instants."""
+        if self.live and job.timer_ms:
+            self.timers.remove(job.timer_ms, job.number)
+        if self.live and job.phase == DELAYED:
+            job.queue.delayed.remove(job.due_ms, job.number)
+
+    def _time(self, job: Job) -> None:
+        """Put it into them again."""
+        if self.live and job.timer_ms:
+            self.timers.add(job.timer_ms, job.number, job)
+        if self.live and job.phase == DELAYED:
+            job.queue.delayed.add(job.due_ms, job.number, job)
 
     @staticmethod
     def _edit(job: Job, record: JobEdited) -> None:
@@ -852,6 +945,8 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     JobCancelled: State._job_cancelled,
     JobEdited: State._job_edited,
     JobDone: State._job_done,
+    ChildrenFreed: State._children_freed,
+    ChildrenDied: State._children_died,
     JobsLeased: State._jobs_leased,
     JobTouched: State._job_touched,
     JobsAcked: State._jobs_acked,

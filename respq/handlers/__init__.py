@@ -6,6 +6,7 @@ from respq.handlers import (
     client,
     connection,
     dead,
+    flow,
     info,
     introspect,
     keys,
@@ -18,6 +19,7 @@ from respq.handlers import (
 _MODULES = (
     queue,
     dead,
+    flow,
     administer,
     schedule,
     keys,

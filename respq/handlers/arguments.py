@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from respq.broker.command import Arg, ArgGroup
-from respq.config import COUNT_MAX, DURATION_MS_MAX, TAGS_MAX
+from respq.config import COUNT_MAX, DURATION_MS_MAX, PARENTS_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.amend import EditTerms
 from respq.engine.jobs.dedup import REJECT, REPLACE, RETURN, DedupTerms
@@ -176,12 +176,14 @@ def read_idmp(producer: bytes, number: bytes) -> tuple[bytes, int]:
     return producer, integer_between("the number of IDMP", 0, INTEGER_MAX)(number)
 
 
-def read_counted(count: bytes, *words: bytes) -> tuple[bytes, ...]:
-    """Return words that follow on their number."""
-    number = integer_between("the number of IDS", 1, COUNT_MAX)(count)
-    if len(words) != number:
-        raise SyntaxFault(f"{number} ids should follow IDS, but there are {len(words)} words")
-    return words
+def counted(word: str, most: int) -> Callable[..., tuple[bytes, ...]]:
+    """Return a reader of words that follow on their number."""
+
+    def read(number: bytes, *words: bytes) -> tuple[bytes, ...]:
+        integer_between(f"the number of {word}", 1, most)(number)
+        return words
+
+    return read
 
 
 def read_name(what: str) -> Callable[[bytes], bytes]:
@@ -272,6 +274,10 @@ PAYLOAD = Arg(bytes, values=("payload",), token=b"PAYLOAD")
 MAXLEASE = Arg(duration_between("MAXLEASE", 1), kind="integer", values=("ms",), token=b"MAXLEASE")
 KEEP = Arg(duration_between("KEEP", 0), kind="integer", values=("ms",), token=b"KEEP")
 GROUP = Arg(read_name("GROUP"), values=("group",), token=b"GROUP")
+DEPENDS = Arg(
+    counted("DEPENDS", PARENTS_MAX), values=("numids", "id"), token=b"DEPENDS", counted=True
+)
+FLOW = Arg(read_name("FLOW"), values=("flow",), token=b"FLOW")
 THEN = Arg(FollowUp, values=("queue", "payload"), token=b"THEN")
 ID = Arg(bytes, values=("id",), token=b"ID")
 FRONT = Arg(bool, token=b"FRONT")
@@ -317,7 +323,7 @@ _SHARED = {
     "meta": META,
     "trace": TRACE,
 }
-_PUSHED = {"idmp": IDMP, "nx": NX, "front": FRONT}
+_PUSHED = {"depends": DEPENDS, "flow": FLOW, "idmp": IDMP, "nx": NX, "front": FRONT}
 PushOptions = Annotated[
     PushTerms | None, ArgGroup(push_terms, {**_SHARED, "id": ID, "dedup": DEDUP, **_PUSHED})
 ]
@@ -381,7 +387,13 @@ LogLine = Annotated[bytes, Arg(bytes, values=("text",), token=b"LOG")]
 Reason = Annotated[bytes, Arg(bytes, values=("text",), token=b"REASON")]
 KickIds = Annotated[
     tuple[bytes, ...],
-    Arg(read_counted, values=("numids", "id"), token=b"IDS", many=True, excludes="which"),
+    Arg(
+        counted("IDS", COUNT_MAX),
+        values=("numids", "id"),
+        token=b"IDS",
+        counted=True,
+        excludes="which",
+    ),
 ]
 Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"))]
 ErrorText = Annotated[bytes, Arg(bytes, values=("text",), token=b"ERROR")]

@@ -36,4 +36,4 @@ def qdlq_redrive(call: Call, queue: Key, *, count: Count = None) -> Reply:
 @TABLE.command("QDLQ PURGE", group="queue", since="0.1.0", flags=_WRITE)
 def qdlq_purge(call: Call, queue: Key) -> Reply:
     """Throw all dead letters of a queue away."""
-    return call.engine.purge_dead(call.db, queue)
+    return call.engine.purge_dead(call.now_ms, call.db, queue)

@@ -381,12 +381,16 @@ class Core:
 
     def undo(self, pops: Pops) -> None:
         """Put back what was popped in a reply that nobody will get, last pop first."""
+        if not pops:
+            return
+        now_ms = self.begin_turn()
         for job, fence in reversed(pops):
             start = len(self.engine.records)
             self.engine.undo(job, fence)
+            if self.engine.state.ended:
+                self.engine.settle(now_ms)
             self.engine.end_transaction(start)
-        if pops:
-            self.broker.serve(self.begin_turn())
+        self.broker.serve(now_ms)
 
     def received(self, clients: Sequence[Client], size: int) -> None:
         """Count what a turn's requests took; stop reading while too much is uncommitted."""

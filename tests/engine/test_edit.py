@@ -100,6 +100,33 @@ def test_a_dead_letter_can_be_mended(harness: Harness, ids: list[str]) -> None:
     assert payloads(harness)[0] == b"mended"
 
 
+def test_dead_letters_keep_their_order(harness: Harness, ids: list[str]) -> None:
+    for _ in ids:
+        harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} FATAL")
+
+    harness.say(f"QEDIT q {ids[1]} PRIORITY 5 PAYLOAD b2")
+
+    listed = [facts[b"payload"] for facts in harness.say("QDLQ LIST q")]
+    assert listed == [b"a", b"b2", b"c", b"d"]
+    harness.crash()
+    assert [facts[b"payload"] for facts in harness.say("QDLQ LIST q")] == listed
+    harness.say("QDLQ REDRIVE q")
+    assert payloads(harness) == [b"b2", b"a", b"c", b"d"]
+
+
+def test_one_that_died_in_the_middle_of_its_line_can_be_mended(harness: Harness) -> None:
+    harness.say("QPUSH q first")
+    job_id = harness.say("QPUSH q dying TTL 1s").decode()
+    harness.say("QPUSH q last")
+    harness.pass_ms(1_000)
+
+    harness.say(f"QEDIT q {job_id} PRIORITY 5")
+    harness.say("QDLQ REDRIVE q")
+
+    assert payloads(harness) == [b"dying", b"first", b"last"]
+    assert [job[2] for job in harness.say("QPOP q COUNT 9")] == [b"dying", b"first", b"last"]
+
+
 def test_a_job_that_is_held_is_not_edited(harness: Harness, ids: list[str]) -> None:
     harness.say("QPOP q")
 

@@ -55,7 +55,7 @@ def test_there_may_be_nothing_to_kick(harness: Harness) -> None:
     assert harness.say("QKICK nowhere COUNT 5") == 0
     assert harness.say("QKICK nowhere IDS 1 x") == 0
     assert harness.refusal("QKICK q IDS 2 x") == (
-        "ERR 2 ids should follow IDS, but there are 1 words"
+        "ERR syntax error near 'IDS': IDS numids id [id ...]"
     )
     assert harness.refusal("QKICK q COUNT 0").startswith("ERR COUNT is from 1 ")
     assert harness.refusal("QKICK q COUNT 1 IDS 1 x") == "ERR syntax error near 'IDS'"

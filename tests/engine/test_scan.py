@@ -69,7 +69,10 @@ def test_a_queue_that_is_not_there_has_none(harness: Harness) -> None:
         ("-1", "ERR invalid cursor"),
         ("x", "ERR invalid cursor"),
         ("18446744073709551616", "ERR invalid cursor"),
-        ("0 STATE gone", "ERR STATE is one of READY, DELAYED, LEASED, DEAD, DONE, not 'gone'"),
+        (
+            "0 STATE gone",
+            "ERR STATE is one of READY, DELAYED, LEASED, DEAD, DONE, BLOCKED, not 'gone'",
+        ),
         ("0 COUNT 0", "ERR COUNT is from 1 to 10000, not 0"),
     ],
 )

@@ -36,6 +36,8 @@ from respq.engine.jobs.rate import Rate
 from respq.engine.records import (
     AnswerKept,
     AnyRecord,
+    ChildrenDied,
+    ChildrenFreed,
     EpochStarted,
     JobCancelled,
     JobDied,
@@ -81,6 +83,9 @@ RATED = QueueMade(1, 0, b"q", T, True, QueueSettings(rate=Rate(2, 50)))
 DIED = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no")
 DEAD_ONE = [MADE, PUSHED, LEASED_NOW, DIED]
 DONE_ONE = [MADE, PUSHED, LEASED_NOW, JobDone(1, 2, T + 90, T, b"42")]
+CHILD = JobsPushed(1, 3, [b"a"], 0, T, 0, JobOptions(depends=(2,), flow=b"f"))
+CHILD_OF_TWO = JobsPushed(1, 3, [b"a"], 0, T, 0, JobOptions(depends=(2, 1)))
+LATE_CHILD = JobsPushed(1, 3, [b"a"], 0, T, T + 50, JobOptions(depends=(2,)))
 EDITED = JobOptions(attempts=2, expires_ms=T + 90)
 LATER = msgspec.structs.replace(OPTIONS, expires_ms=T + 80)
 DIED_FOR_A_WHILE = JobDied(1, 2, 8, BY_NACK, 2, T, 1, 0, b"no", T + 70)
@@ -145,6 +150,14 @@ HISTORIES: dict[str, list[Record]] = {
     "done for long": [*DONE_ONE, JobRemoved(1, 2, OVER)],
     "done with a key": [MADE, KEYED, LEASED_NOW, JobDone(1, 2, T + 90, T, b"")],
     "purged when done": [*DONE_ONE, QueuePurged(1, -1, 9, 0)],
+    "blocked": [MADE, PUSHED, CHILD],
+    "freed": [MADE, PUSHED, CHILD, ChildrenFreed(1, 2, [3], 9, T + 5)],
+    "freed by one of two": [MADE, PUSHED, CHILD_OF_TWO, ChildrenFreed(1, 2, [3], 9, T + 5)],
+    "freed to wait": [MADE, PUSHED, LATE_CHILD, ChildrenFreed(1, 2, [3], 9, T + 5)],
+    "freed too late": [MADE, PUSHED, LATE_CHILD, ChildrenFreed(1, 2, [3], 9, T + 50)],
+    "died with its parent": [MADE, PUSHED, CHILD, ChildrenDied(1, 2, [3], 9, T, b"no", T + 50)],
+    "died before its parent": [MADE, PUSHED, CHILD, JobDied(1, 3, 8, BY_TTL, 3, T, 0, 0, b"")],
+    "purged with a child": [MADE, PUSHED, CHILD, QueuePurged(1, -1, 9, 2)],
     "a key": [MADE, KEYED],
     "a key let go at the start": [MADE, KEYED, LEASED_NOW],
     "a key let go at death": [MADE, KEYED, LEASED_NOW, DIED],

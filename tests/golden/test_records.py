@@ -16,6 +16,8 @@ from respq.engine.jobs.retry import LINEAR, Backoff
 from respq.engine.records import (
     AnswerKept,
     AnyRecord,
+    ChildrenDied,
+    ChildrenFreed,
     EpochStarted,
     FollowUp,
     JobCancelled,
@@ -71,6 +73,8 @@ OPTIONS = JobOptions(
     then=FollowUp(b"mail", b"\xff done"),
     keep_ms=60_000,
     group=b"tenant-7",
+    depends=(40, 1 << 40),
+    flow=b"order-7",
 )
 SETTINGS = QueueSettings(
     text=True,
@@ -150,6 +154,8 @@ EXPECTED: dict[str, Record] = {
         2, 41, b"\x00\xff payload", b"high", NOW_MS + 1_000, OPTIONS, 1, -78, NOW_MS
     ),
     "33-job-done": JobDone(2, 41, NOW_MS + 60_000, NOW_MS, b"\xff result"),
+    "34-children-freed": ChildrenFreed(2, 41, [42, 1 << 40], 90, NOW_MS),
+    "35-children-died": ChildrenDied(2, 41, [42], 90, NOW_MS, b"its parent is dead", NOW_MS + 9),
     "40-schedule-set": ScheduleSet(
         number=5,
         queue=2,

@@ -137,7 +137,7 @@ def test_folded_queues_are_summed_by_database_with_the_age_of_the_oldest(server:
 
     assert [(row.db, row.label) for row in folded] == [(2, FOLDED_LABEL), (3, FOLDED_LABEL)]
     assert [row.oldest_ms for row in folded] == [500, 1_500]
-    assert [row.counts for row in folded] == [[1, 1, 0, 0, 0], [2, 0, 0, 0, 0]]
+    assert [row.counts for row in folded] == [[1, 1, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0]]
 
 
 def test_counter_of_folded_queues_follows_what_they_do(server: Beside) -> None:
@@ -161,7 +161,7 @@ def test_counter_of_folded_queues_stays_when_one_of_them_vanishes(server: Beside
 
     assert reader.folded("pushed") == 4
     assert reader.read().folded_count == 2
-    assert reader.read().rows[-1].counts == [3, 0, 0, 0, 0]
+    assert reader.read().rows[-1].counts == [3, 0, 0, 0, 0, 0]
 
 
 def test_counter_of_folded_queues_stays_when_one_of_them_gets_labels(server: Beside) -> None:
@@ -184,7 +184,7 @@ def test_counter_of_folded_queues_stays_when_all_of_them_vanish(server: Beside) 
     server.say("QUEUE DROP q1000")
 
     assert reader.folded("pushed") == 1
-    assert reader.read().rows[-1].counts == [0, 0, 0, 0, 0]
+    assert reader.read().rows[-1].counts == [0, 0, 0, 0, 0, 0]
 
 
 def test_queue_that_comes_back_is_counted_anew(server: Beside) -> None:

@@ -38,6 +38,8 @@ class Push:
     """Whether its ack pushes a job into the queue `FOLLOWED`, of which nobody else knows."""
     keep: int | None = None
     group: str | None = None
+    picks: tuple[int, ...] = ()
+    """Of the jobs that are to be done before."""
 
     @property
     def payloads(self) -> list[str]:
@@ -163,6 +165,7 @@ PUSH = st.builds(
     st.booleans(),
     st.none() | st.sampled_from([0, 20]),
     st.sampled_from([None, "g", "h"]),
+    st.just(()) | st.lists(st.integers(0, 5), min_size=1, max_size=2).map(tuple),
 )
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
@@ -318,7 +321,11 @@ def say(spec: Spec, model: Model) -> Said:
     """Write a command as a line; receipts are some of the latest, of its queue or others."""
     match spec:
         case Push():
-            return Said(spec, _push_line(spec, model), spec.queue)
+            ids = _ids(model, spec)
+            line = _push_line(spec, model)
+            if ids:
+                line += f" DEPENDS {len(ids)} {b' '.join(ids).decode()}"
+            return Said(spec, line, spec.queue, ids=ids)
         case Pop():
             count = f" COUNT {spec.count}" if spec.count else ""
             line = f"QPOP {spec.queue}{count}{option('LEASE', spec.lease)}"
@@ -369,11 +376,13 @@ def _line_with_ids(spec: Delete | Cancel | Kick | Edit, ids: list[bytes], model:
             return line
 
 
-def _ids(model: Model, spec: Delete | Cancel | Kick | Edit) -> list[bytes]:
+def _ids(model: Model, spec: Delete | Cancel | Kick | Edit | Push) -> list[bytes]:
     """Return ids of jobs that the queue has by now, or one that it never had."""
     queue = model.queues.get(spec.queue)
     known = list(queue.jobs) if queue is not None else []
-    return [known[pick % len(known)] for pick in spec.picks] if known else [b"none"]
+    if not known:
+        return [b"none"] if spec.picks else []
+    return [known[pick % len(known)] for pick in spec.picks]
 
 
 def _push_line(spec: Push, model: Model) -> str:

@@ -35,9 +35,14 @@ from tests.property.model import FOREVER_MS, WINDOW_MS, Model, ModelJob, ModelQu
 
 def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
     """Check the reply to a command and let the model do the same."""
+    _expect(model, said, reply, now_ms)
+    model.settle(now_ms)
+
+
+def _expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
     match spec := said.spec:
         case Push():
-            _expect_push(model, spec, reply, now_ms)
+            _expect_push(model, spec, reply, now_ms, said.ids)
         case Pop():
             _expect_pop(model, spec, reply, now_ms)
         case PopOfMany():
@@ -49,7 +54,7 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
             if job is None or job.cancelled:
                 assert _is_error(reply, "BADRECEIPT" if job is None else "CANCELLED")
                 return
-            _expect_push(model, spec.push, reply, now_ms)
+            _expect_push(model, spec.push, reply, now_ms, [])
             if not isinstance(reply, RespqError | ReplyError):
                 model.finish(job, now_ms)
         case Cancel():
@@ -58,7 +63,7 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
             if reply and found is not None and found.phase == "leased":
                 found.cancelled = True
             elif reply and found is not None:
-                del found.queue.jobs[found.id]
+                model.throw_away(found)
         case Kick():
             _expect_kick(model, spec, said.ids, reply)
         case Edit():
@@ -72,7 +77,7 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
             there = [each for each in dict.fromkeys(said.ids) if model.has(spec.queue, each)]
             assert reply == len(there)
             for each in there:
-                del model.queues[spec.queue].jobs[each]
+                model.throw_away(model.queues[spec.queue].jobs[each])
         case Touch():
             for receipt, end_ms in zip(said.receipts, reply, strict=True):
                 _expect_touch(spec, model.held(receipt, said.queue, now_ms), end_ms, now_ms)
@@ -87,7 +92,7 @@ def _expect_ack(model: Model, said: Said, spec: Ack, reply: Any, now_ms: int) ->
     assert reply == sum(not job.cancelled for job in good)
     for job in good:
         if job.cancelled:
-            del job.queue.jobs[job.id]
+            model.throw_away(job)
         else:
             model.finish(job, now_ms)
 
@@ -143,9 +148,12 @@ def _expect_edit(model: Model, spec: Edit, job_id: bytes, reply: Any, now_ms: in
     if spec.delay is not None:
         due_ms = now_ms + spec.delay if spec.delay else 0
         phase = "delayed" if spec.delay else "ready"
+    if job.phase == "blocked":
+        phase = "blocked"
     if spec.ttl is not None:
         expires_ms = now_ms + spec.ttl if spec.ttl else None
-    if phase == "delayed" and expires_ms is not None and due_ms >= expires_ms:
+    late = expires_ms is not None and due_ms >= expires_ms
+    if late and phase in ("delayed", "blocked"):
         assert _is_error(reply, "ERR")
         return
     assert reply in (OK, b"OK")
@@ -160,7 +168,7 @@ def _expect_edit(model: Model, spec: Edit, job_id: bytes, reply: Any, now_ms: in
     job.lease_ms = job.lease_ms if spec.lease is None else spec.lease
 
 
-def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
+def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int, parents: list[bytes]) -> None:
     known = model.queues.get(spec.queue)
     job_id = spec.id.encode() if spec.id and spec.count == 1 else None
     keys: list[object] = [("id", job_id)] * (job_id is not None)
@@ -203,6 +211,10 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
     if ttl_ms is not None and spec.delay is not None and spec.delay >= ttl_ms:
         assert isinstance(reply, RespqError)
         return
+    refusal = _refusal_of_parents(known, job_id, parents, now_ms)
+    if refusal:
+        assert _is_error(reply, refusal)
+        return
     if known is not None and known.paused_in_ms:
         assert _is_error(reply, "PAUSED")
         return
@@ -219,8 +231,10 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
     if not room and replaced is None:
         assert _is_error(reply, "MAXLEN")
         return
+    there = known.jobs if known is not None else {}
+    waits_for = {each for each in parents if each in there and there[each].phase != "done"}
     if replaced is not None:
-        del replaced.queue.jobs[replaced.id]
+        model.throw_away(replaced)
     queue = model.queue(spec.queue, now_ms)
     queue.pushes += [now_ms] * spec.count
     queue.active_ms = now_ms
@@ -243,7 +257,10 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
             then=spec.then,
             keep=spec.keep,
             group=spec.group,
+            parents=set(waits_for),
         )
+        if waits_for:
+            queue.jobs[each].phase = "blocked"
         if named:
             assert spec.dedup is not None
             queue.jobs[each].key = spec.dedup.key
@@ -254,6 +271,24 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int) -> None:
             queue.jobs[each].key = f"payload {payload}"
     for key in keys:
         queue.answers[key] = (ids, now_ms + WINDOW_MS)
+
+
+def _refusal_of_parents(
+    queue: ModelQueue | None, job_id: bytes | None, parents: list[bytes], now_ms: int
+) -> str:
+    """Return the prefix of the error for the first parent that cannot be one."""
+    for each in parents:
+        if each == job_id:
+            return "CYCLE"
+        if queue is None or each not in queue.jobs:
+            # An earlier command of the same transaction ended it: it was there.
+            answers = queue.answers if queue is not None else {}
+            _, until_ms = answers.get(("id", each), ([], 0))
+            if b"-" not in each and until_ms <= now_ms:
+                return "NOJOB"
+        elif queue.jobs[each].phase == "dead":
+            return "STATE"
+    return ""
 
 
 def _is_error(reply: Any, prefix: str) -> bool:
@@ -295,7 +330,7 @@ def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, no
         return
     if job.cancelled:
         assert due_ms == -1
-        del job.queue.jobs[job.id]
+        model.throw_away(job)
         return
     job.attempts += spec.outcome != "SILENT"
     if spec.outcome == "FATAL" or (spec.outcome == "FAIL" and job.is_spent()):

@@ -44,6 +44,8 @@ class ModelJob:
     group: str | None = None
     delivered: bool = False
     """Whether it was ever leased."""
+    parents: set[bytes] = field(default_factory=set)
+    """Those that are still to be done."""
 
     @property
     def timer_ms(self) -> int | None:
@@ -53,6 +55,7 @@ class ModelJob:
         if self.phase in ("leased", "done"):
             return self.due_ms
         ends = [self.expires_ms] if self.expires_ms is not None else []
+        # A delay that is over while it is blocked is nothing that happens.
         ends += [self.due_ms] if self.phase == "delayed" else []
         return min(ends, default=None)
 
@@ -147,7 +150,7 @@ class ModelQueue:
     @property
     def waiting(self) -> int:
         """How many jobs count for its limit."""
-        return len(self.in_phase("ready")) + len(self.in_phase("delayed"))
+        return sum(len(self.in_phase(each)) for each in ("ready", "delayed", "blocked"))
 
     def in_phase(self, phase: str) -> list[ModelJob]:
         return [job for job in self.jobs.values() if job.phase == phase]
@@ -168,6 +171,8 @@ class Model:
         self.rank = 0
         self.first_rank = 0
         """Of those that stand before all others; below 0."""
+        self.ended: list[tuple[ModelJob, bool]] = []
+        """Jobs that ended, done or not, of which those that wait for them have not been told."""
         self.owed = 0
         """Jobs that acks have pushed and that the machine has not looked at yet."""
 
@@ -250,6 +255,7 @@ class Model:
     def take(self, job_id: bytes, name: str, now_ms: int) -> None:
         job = self.take_first(job_id, name, now_ms)
         del job.queue.jobs[job_id]
+        self.ended.append((job, True))
         self.taken[job_id] = job
         self.owed += job.then
 
@@ -258,9 +264,44 @@ class Model:
         keep = job.queue.keep_ms if job.keep is None else job.keep
         if keep:
             job.phase, job.due_ms, job.receipt, job.key = "done", now_ms + keep, b"", None
-            return
+        else:
+            del job.queue.jobs[job.id]
+            self.finished.add(job.id)
+        self.ended.append((job, True))
+
+    def children(self, job: ModelJob) -> list[ModelJob]:
+        return [each for each in job.queue.jobs.values() if job.id in each.parents]
+
+    def settle(self, now_ms: int) -> None:
+        """Tell those that wait for jobs that ended, and those that wait for them."""
+        while self.ended:
+            job, done = self.ended.pop(0)
+            if done:
+                self.free_children(job, now_ms)
+            else:
+                for child in self.children(job):
+                    self.die(child, now_ms)
+
+    def free_children(self, parent: ModelJob, now_ms: int) -> None:
+        """Let those go that waited for a job that is done, and for no other."""
+        freed = self.children(parent)
+        for child in freed:
+            child.parents.remove(parent.id)
+        ranks = [self.next_rank(front=child.rank < 0) for child in freed]
+        # Those that go before others do so in the order of their push.
+        before = iter(sorted(rank for rank in ranks if rank < 0))
+        behind = iter(rank for rank in ranks if rank >= 0)
+        for child in freed:
+            rank = next(before if child.rank < 0 else behind)
+            if not child.parents:
+                child.phase = "delayed" if child.due_ms > now_ms else "ready"
+                child.due_ms = child.due_ms if child.phase == "delayed" else 0
+                child.rank = rank
+
+    def throw_away(self, job: ModelJob) -> None:
+        """Have a job be gone that was not done, and those be dead that wait for it."""
         del job.queue.jobs[job.id]
-        self.finished.add(job.id)
+        self.ended.append((job, False))
 
     def release(self, job: ModelJob, due_ms: int, *, front: bool = False) -> None:
         if front or job.phase == "dead" or not job.queue.keeps_its_place(job):
@@ -275,14 +316,16 @@ class Model:
         job.due_ms = now_ms + job.queue.keepdead_ms if job.queue.keepdead_ms else 0
         job.rank = self.next_rank()
         job.receipt = b""
+        job.parents = set()
+        self.ended.append((job, False))
 
     def expire(self, job: ModelJob, now_ms: int) -> None:
         if job.queue.drop_expired:
-            del job.queue.jobs[job.id]
+            self.throw_away(job)
         else:
             self.die(job, now_ms)
 
-    def undo(self, job_id: bytes, fence: int) -> None:
+    def undo(self, job_id: bytes, fence: int, now_ms: int) -> None:
         """Put a popped job back to where it was, if it is still in that delivery."""
         if fence:
             queues = self.queues.values()
@@ -290,9 +333,10 @@ class Model:
             for job in found:
                 if job.phase != "leased" or job.receipt != b"%d:%b" % (fence, job_id):
                     continue
-                if job.cancelled:
-                    del job.queue.jobs[job_id]
                 job.phase, job.due_ms, job.receipt = "ready", 0, b""
+                if job.cancelled:
+                    self.throw_away(job)
+                    self.settle(now_ms)
             return
         taken = self.taken.pop(job_id)
         if taken.queue in self.queues.values() and job_id not in taken.queue.jobs:
@@ -309,22 +353,27 @@ class Model:
             if queue.paused_out_ms <= now_ms:
                 queue.paused_out_ms = 0
             for job in list(queue.jobs.values()):
+                if job.id not in queue.jobs:
+                    continue
                 if job.timer_ms is not None and job.timer_ms <= now_ms:
                     front = job.phase == "delayed" and job.rank < 0 and not job.is_over(now_ms)
                     before = job.rank
                     self._fall_due(job, now_ms)
+                    self.settle(now_ms)
                     # A job that died has a place among the dead.
                     if job.phase != "ready" or not queue.keeps_its_place(job):
                         job.rank = first_rank if front else rank
                     else:
                         job.rank = before
+            for job in queue.jobs.values():
+                job.rank = max(first_rank, min(job.rank, rank))
         self.rank, self.first_rank = rank, first_rank
 
     def _fall_due(self, job: ModelJob, now_ms: int) -> None:
         was_leased = job.phase == "leased"
         job.attempts += was_leased
         if job.phase in ("dead", "done") or job.cancelled:
-            del job.queue.jobs[job.id]
+            self.throw_away(job)
         elif job.is_over(now_ms):
             self.expire(job, now_ms)
         elif was_leased and job.is_spent():

@@ -9,7 +9,7 @@ import msgspec
 
 from respq.config import COUNT_MAX, ERROR_BYTES_MAX
 from respq.engine.core import shown
-from respq.engine.jobs.job import CANCELLED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
+from respq.engine.jobs.job import BLOCKED, CANCELLED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.push import Producing, read_priority
 from respq.engine.jobs.retry import Backoff
 from respq.engine.records import JobCancelled, JobDue, JobEdited, JobOptions, JobRemoved, Labels
@@ -134,8 +134,11 @@ class Amending(Producing):
             due_ms = terms.at_ms or now_ms + (terms.delay_ms or 0)
             due_ms = due_ms if due_ms > now_ms else 0
             phase = DELAYED if due_ms else READY
+        if job.phase == BLOCKED:
+            phase = BLOCKED
         options = _edited(now_ms, job.options or JobOptions(), terms)
-        if phase == DELAYED and options.expires_ms is not None and due_ms >= options.expires_ms:
+        late = options.expires_ms is not None and due_ms >= options.expires_ms
+        if late and phase in (DELAYED, BLOCKED) and options.expires_ms is not None:
             raise SyntaxFault(
                 f"the job would be due {due_ms - now_ms} ms from now, after its ttl, which is "
                 f"over in {options.expires_ms - now_ms} ms"

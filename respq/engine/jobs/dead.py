@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from respq.engine.core import EngineCore
+from respq.engine.jobs.flow import Flowing
 from respq.engine.jobs.job import BY_REDRIVE, DEAD, Job
 from respq.engine.records import JobReleased, QueuePurged
 
 
-class DeadLetters(EngineCore):
+class DeadLetters(Flowing):
     """The dead jobs of a queue."""
 
     def dead_count(self, db: int, name: bytes) -> int:
@@ -46,8 +46,9 @@ class DeadLetters(EngineCore):
             )
         return len(dead)
 
-    def purge_dead(self, db: int, name: bytes) -> int:
+    def purge_dead(self, now_ms: int, db: int, name: bytes) -> int:
         """Throw all dead letters of a queue away; return how many there were."""
+        self.settle_all(now_ms)
         queue = self.state.names[db].get(name)
         count = len(queue.dead) if queue is not None else 0
         if queue is not None and count:

@@ -51,8 +51,28 @@ def job_facts(job: Job) -> Facts:
         b"progress": notes.progress,
         b"log": list(notes.log),
         b"result": notes.result,
+        b"flow": (options.flow if options is not None else None) or b"",
+        b"depends": _parents(job),
         b"group": (options.group if options is not None else None) or b"",
     }
+
+
+def flow_facts(jobs: list[Job]) -> dict[bytes, int]:
+    """Return how many jobs of a flow are in each phase."""
+    phases = [job.phase for job in jobs]
+    return {name: phases.count(phase) for phase, name in enumerate(PHASE_NAMES)}
+
+
+def jobs_named(jobs: list[Job]) -> list[tuple[bytes, bytes, bytes]]:
+    """Return the id, the phase and the NAME of jobs."""
+    return [(job.id, PHASE_NAMES[job.phase], _label_facts(job.options)[b"name"]) for job in jobs]  # type: ignore[misc]
+
+
+def _parents(job: Job) -> list[bytes]:
+    """Return the ids of the jobs that one waits for."""
+    numbers = job.options.depends if job.options is not None else ()
+    parents = (job.queue.job(number) for number in numbers)
+    return [parent.id for parent in parents if parent is not None]
 
 
 def delivery_facts(job: Job) -> Facts:
@@ -83,13 +103,14 @@ _NO_LABELS = Labels()
 
 def queue_facts(queue: Queue, now_ms: int) -> Facts:
     """Return how many jobs stand where, how old the oldest claimable is, and the totals."""
-    ready, delayed, leased, dead, done = queue.counts
+    ready, delayed, leased, dead, done, blocked = queue.counts
     facts: Facts = {
         b"ready": ready,
         b"delayed": delayed,
         b"leased": leased,
         b"dead": dead,
         b"done": done,
+        b"blocked": blocked,
         b"schedules": len(queue.schedules),
         b"oldest_ready_ms": oldest_ready_ms(queue, now_ms),
     }

@@ -15,7 +15,8 @@ DELAYED: Final = 1
 LEASED: Final = 2
 DEAD: Final = 3
 DONE: Final = 4
-PHASE_NAMES: Final = (b"ready", b"delayed", b"leased", b"dead", b"done")
+BLOCKED: Final = 5
+PHASE_NAMES: Final = (b"ready", b"delayed", b"leased", b"dead", b"done", b"blocked")
 """Names of the phases by their code; the codes stand in the journal."""
 
 BY_NACK: Final = 0
@@ -49,7 +50,8 @@ NOT_DEAD: Final = 0
 ATTEMPTS_SPENT: Final = 1
 FATAL: Final = 2
 TTL_OVER: Final = 3
-REASON_NAMES: Final = (b"", b"attempts", b"fatal", b"expired")
+PARENT_ENDED: Final = 4
+REASON_NAMES: Final = (b"", b"attempts", b"fatal", b"expired", b"parent")
 """Reasons of `JobDied`; the codes stand in the journal."""
 
 
@@ -93,7 +95,10 @@ class Job(msgspec.Struct, gc=False):
     """Its place among jobs of equal priority; dead letters stand in it too."""
     phase: int
     due_ms: int
-    """End of the delay, of the lease, or of how long it is kept dead or done; 0 for none."""
+    """End of the delay, of the lease, or of how long it is kept dead or done; 0 for none.
+
+    Of a BLOCKED job it is that of the delay that may come after it.
+    """
     options: JobOptions | None
     notes: Notes | None = None
     fence: int = 0
@@ -114,6 +119,8 @@ class Job(msgspec.Struct, gc=False):
     def timer_ms(self) -> int:
         """When something happens to it without anyone's doing; 0 for never."""
         options = self.options
+        if self.phase == BLOCKED:
+            return (options.expires_ms if options is not None else None) or 0
         if options is None or options.expires_ms is None or self.phase in (LEASED, DEAD, DONE):
             return self.due_ms
         # A ttl does not end a delivery; a job that comes back after it is not handed out again.

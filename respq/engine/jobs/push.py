@@ -14,7 +14,7 @@ from respq.config import ANSWER_WINDOW_MS, EVICTED_MAX, META_BYTES_MAX
 from respq.engine.core import EngineCore, check_name, shown
 from respq.engine.jobs.dedup import REPLACE, Dedup, DedupTerms, given_key, payload_key
 from respq.engine.jobs.dedup import RETURN as ON_RETURN
-from respq.engine.jobs.job import EVICTED, LEASED, REPLACED, Job, job_id
+from respq.engine.jobs.job import DEAD, DONE, EVICTED, LEASED, REPLACED, Job, job_id
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
@@ -29,8 +29,10 @@ from respq.engine.records import (
 )
 from respq.errors import (
     BadPriority,
+    Cycle,
     Duplicate,
     MaxLen,
+    NoJob,
     Paused,
     RateLimited,
     SyntaxFault,
@@ -57,6 +59,9 @@ class PushTerms(msgspec.Struct, frozen=True):
     then: FollowUp | None = None
     keep_ms: int | None = None
     group: bytes | None = None
+    depends: tuple[bytes, ...] = ()
+    """Ids of jobs that are to be done before."""
+    flow: bytes | None = None
     id: bytes | None = None
     idmp: tuple[bytes, int] | None = None
     """A producer and its own number for this push."""
@@ -177,6 +182,7 @@ class Producing(EngineCore):
             Duplicate: if the key is held and the producer wants to know.
             WrongState: if the job that holds it is to be replaced, but is handed out.
             BadPriority: for a priority that the queue cannot order.
+            NoJob, WrongState, Cycle: see `_parents`.
             Paused, Duplicate, RateLimited, MaxLen: see `_admit`.
         """
         check_name("queue name", name)
@@ -211,6 +217,7 @@ class Producing(EngineCore):
                 f"the job would be due {due_ms - now_ms} ms from now, after its ttl of {ttl_ms} ms"
             )
 
+        depends = _parents(now_ms, queue, terms, self.state.next_number) if terms.depends else ()
         if queue is None:
             queue = self.make_queue(now_ms, db, name)
         elif queue.is_guarded:
@@ -222,7 +229,7 @@ class Producing(EngineCore):
                 raise
         if replaced is not None:
             self.emit(JobRemoved(queue.number, replaced.number, REPLACED))
-        options = _options(terms, expires_ms)
+        options = _options(terms, expires_ms, depends)
         order = self.draw_front(len(payloads)) if terms.front else 0
         numbers = self._put(now_ms, queue, payloads, priority, due_ms, options, order)
         ids = [terms.id] if terms.id else [job_id(now_ms, number) for number in numbers]
@@ -282,7 +289,7 @@ class Producing(EngineCore):
         """Let ``count`` jobs find room in a queue with a limit, or raise `MaxLen`."""
         limit = queue.settings.maxlen
         assert limit is not None
-        held = queue.ready.count + queue.delayed_count
+        held = queue.ready.count + queue.delayed_count + queue.blocked_count
         excess = held + count - limit
         if excess <= 0:
             return
@@ -414,7 +421,43 @@ def _answer_keys(terms: PushTerms) -> list[bytes]:
     return keys
 
 
-def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
+def _parents(
+    now_ms: int, queue: Queue | None, terms: PushTerms, next_number: int
+) -> tuple[int, ...]:
+    """Return the numbers of the jobs that one is to wait for; those that are done do not count.
+
+    Raises:
+        Cycle: if it names itself.
+        NoJob: if there never was such a job, as far as the queue remembers.
+        WrongState: if one is dead.
+    """
+    parents: dict[int, None] = {}
+    for parent in terms.depends:
+        if parent == terms.id:
+            raise Cycle(f"job '{shown(parent)}' would wait for itself")
+        job = queue.find(parent) if queue is not None else None
+        if job is None:
+            if not _was_there(now_ms, queue, parent, next_number):
+                raise NoJob(f"there is no job '{shown(parent)}' to wait for: push it first")
+        elif job.phase == DEAD:
+            raise WrongState(f"job '{shown(parent)}' is dead: nothing can wait for it")
+        elif job.phase != DONE:
+            parents[job.number] = None
+    return tuple(parents)
+
+
+def _was_there(now_ms: int, queue: Queue | None, job_id: bytes, next_number: int) -> bool:
+    """Tell whether a job that is not there was: by an id of the server's own, or a recent ID."""
+    pushed_ms, dash, number = job_id.partition(b"-")
+    if dash and pushed_ms.isdigit() and number.isdigit() and len(number) < 20:
+        return int(number) < next_number and len(pushed_ms) < 20 and int(pushed_ms) <= now_ms
+    answer = queue.answers.get(b"id:%b" % job_id) if queue is not None else None
+    return answer is not None and answer.until_ms > now_ms
+
+
+def _options(
+    terms: PushTerms, expires_ms: int | None, depends: tuple[int, ...]
+) -> JobOptions | None:
     """Return what the job must remember of its push, None for nothing."""
     dedup = terms.dedup
     options = JobOptions(
@@ -429,6 +472,8 @@ def _options(terms: PushTerms, expires_ms: int | None) -> JobOptions | None:
         terms.then,
         terms.keep_ms,
         terms.group,
+        depends,
+        terms.flow,
     )
     return None if options == _NO_OPTIONS else options
 

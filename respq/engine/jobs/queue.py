@@ -9,6 +9,8 @@
     dead      DEAD jobs by number, in order of death
     ids       jobs whose producer gave the id
     keys      jobs by the dedup key that they hold
+    flows     numbers of the jobs of each flow
+    children  numbers of the BLOCKED jobs that wait for a job, by its number
     windows   what holds a dedup key until an instant, by key
     answers   what repeated pushes are told, oldest first
 
@@ -99,12 +101,15 @@ class Queue:
     __slots__ = (
         "active_ms",
         "answers",
+        "blocked_count",
+        "children",
         "configured",
         "db",
         "dead",
         "delayed",
         "delayed_count",
         "done_count",
+        "flows",
         "groups",
         "ids",
         "is_guarded",
@@ -165,6 +170,9 @@ class Queue:
         self.delayed: Timers[Job] = Timers()
         self.delayed_count = 0
         self.done_count = 0
+        self.blocked_count = 0
+        self.children: dict[int, dict[int, None]] = {}
+        self.flows: dict[bytes, dict[int, None]] = {}
         self.ready: ReadyOrder | GroupedOrder
         self.groups: GroupedOrder | None
         """The same as ``ready``, where groups matter."""
@@ -217,7 +225,7 @@ class Queue:
             )
 
     @property
-    def counts(self) -> tuple[int, int, int, int, int]:
+    def counts(self) -> tuple[int, int, int, int, int, int]:
         """How many jobs are in each phase, by its code."""
         return (
             self.ready.count,
@@ -225,6 +233,7 @@ class Queue:
             len(self.leases),
             len(self.dead),
             self.done_count,
+            self.blocked_count,
         )
 
     def job(self, number: int) -> Job | None:
@@ -249,13 +258,17 @@ class Queue:
                 job.options = msgspec.structs.replace(options, dedup=None)
             else:
                 self.keys[options.dedup.key] = job
+        if options.flow is not None:
+            self.flows.setdefault(options.flow, {})[number] = None
 
     def keep_all(self, jobs: dict[int, Job]) -> None:
         """Do what `keep` does for jobs, by their numbers, that are consecutive."""
         first = next(iter(jobs))
         place = first >> CHUNK_BITS
         options = jobs[first].options
-        named = options is not None and (options.id is not None or options.dedup is not None)
+        named = options is not None and (
+            options.id is not None or options.dedup is not None or options.flow is not None
+        )
         if named or (first + len(jobs) - 1) >> CHUNK_BITS != place:
             for job in jobs.values():
                 self.keep(job)
@@ -304,6 +317,11 @@ class Queue:
             del self.ids[options.id]
         if options.dedup is not None and self.keys.get(options.dedup.key) is job:
             del self.keys[options.dedup.key]
+        if options.flow is not None:
+            members = self.flows[options.flow]
+            del members[number]
+            if not members:
+                del self.flows[options.flow]
 
     def replace(self, job: Job, successor: Job) -> None:
         """Have another object stand for a job, under the same number."""

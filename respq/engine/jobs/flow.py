@@ -1,0 +1,123 @@
+"""Jobs that wait for others: BLOCKED until every parent is done.
+
+A child names its parents when it is pushed, and its record keeps the numbers of those that are
+still to be done. Parents are jobs of the same queue, and they are there before their children,
+so that there is no cycle. When one is done its children are freed; when it ends otherwise, dead,
+cancelled or thrown away, they are dead letters, and so are theirs.
+
+What a parent's end means for its children is settled in slices, the first of them in the
+transaction of the end. A crash in between loses nothing: at the start each child is told of
+every parent that is not to be done any more. One that is gone was done: if it was thrown away, its
+children were settled with it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from respq.config import FLOW_SLICE
+from respq.engine.core import shown
+from respq.engine.jobs.amend import Amending
+from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job
+from respq.engine.jobs.queue import Queue
+from respq.engine.records import ChildrenDied, ChildrenFreed
+
+
+class Flowing(Amending):
+    """Parents and children."""
+
+    def settle(self, now_ms: int) -> None:
+        """Tell `FLOW_SLICE` children of the parents that ended just now; the rest is for later."""
+        self._tell(now_ms, self.state.ended)
+        self.state.untold += self.state.ended
+        self.state.ended.clear()
+
+    def settle_later(self, now_ms: int) -> None:
+        """Tell the next `FLOW_SLICE` children."""
+        self._tell(now_ms, self.state.untold)
+        self.settle(now_ms)
+
+    def settle_all(self, now_ms: int) -> None:
+        """Tell all of them, before their parents are forgotten."""
+        while self.state.untold:
+            self.settle_later(now_ms)
+
+    def _tell(self, now_ms: int, ended: deque[tuple[Queue, int, bytes, bool]]) -> None:
+        left = FLOW_SLICE
+        while ended and left > 0:
+            queue, parent, name, done = ended[0]
+            children = queue.children.get(parent)
+            if not children:
+                ended.popleft()
+                continue
+            # One that is gone without being done could not be told from one that was.
+            whole = not done and queue.job(parent) is None
+            numbers = sorted(children)  # In the order of their push.
+            if not whole:
+                del numbers[left:]
+            left -= len(numbers)
+            if done:
+                self._free(now_ms, queue, parent, numbers)
+            else:
+                self._end(now_ms, queue, parent, name, numbers)
+
+    def find_ended(self) -> None:
+        """Look for parents that ended before their children were told."""
+        for queue in self.state.queues.values():
+            for parent in queue.children:
+                job = queue.job(parent)
+                if job is None or job.phase in (DEAD, DONE):
+                    name = job.id if job is not None else b""
+                    done = job is None or job.phase == DONE
+                    self.state.untold.append((queue, parent, name, done))
+
+    def show_flow(self, db: int, name: bytes, flow: bytes) -> list[Job]:
+        """Return the jobs of a flow that are there, in order of their push. Raises `NoQueue`."""
+        queue = self.queue(db, name)
+        return queue.jobs_of(list(queue.flows[flow])) if flow in queue.flows else []
+
+    def cancel_flow(self, now_ms: int, db: int, name: bytes, flow: bytes, reason: bytes) -> int:
+        """Cancel the jobs of a flow that are still to be done, the last ones first.
+
+        Returns:
+            How many they were.
+        """
+        jobs = self.show_flow(db, name, flow)
+        cancelled = 0
+        for job in reversed(jobs):
+            if job.phase in (READY, DELAYED, LEASED, BLOCKED):
+                cancelled += self.cancel(db, name, job.id, reason)
+        self.settle(now_ms)
+        return cancelled
+
+    def _free(self, now_ms: int, queue: Queue, parent: int, numbers: list[int]) -> None:
+        behind: list[int] = []
+        before: list[int] = []
+        for number in numbers:
+            job = queue.job(number)
+            assert job is not None
+            (before if job.order < 0 else behind).append(number)
+        if behind:
+            first = self.state.next_number
+            self.state.next_number += len(behind)
+            self.emit(ChildrenFreed(queue.number, parent, behind, first, now_ms))
+        if before:
+            order = self.draw_front(len(before))
+            self.emit(ChildrenFreed(queue.number, parent, before, order, now_ms))
+
+    def _end(self, now_ms: int, queue: Queue, parent: int, name: bytes, numbers: list[int]) -> None:
+        how = "is dead" if queue.job(parent) is not None else "was thrown away"
+        first = self.state.next_number
+        self.state.next_number += len(numbers)
+        keepdead_ms = queue.settings.keepdead_ms
+        self.emit(
+            ChildrenDied(
+                queue.number,
+                parent,
+                numbers,
+                first,
+                now_ms,
+                f"its parent {shown(name)} {how}".encode(),
+                0 if keepdead_ms is None else now_ms + keepdead_ms,
+            )
+        )
