@@ -401,16 +401,31 @@ class ScheduleSet(Record, tag=40):
     last_ms: int
     paused: bool
     made_ms: int
+    jitter_ms: int = 0
+    """By how much a job may be later than its slot."""
+    skips_overlap: bool = False
+    """A slot passes while the job of an earlier one is still to be done."""
+    start_ms: int = 0
+    end_ms: int = 0
+    """Between which it fires; 0 for no such bound."""
+    last_job: int = 0
+    """Number of the job of the last fire."""
+    skipped: int = 0
 
 
 class ScheduleFired(Record, tag=41):
-    """A schedule pushed its job for ``last_ms`` and fires next at ``next_ms`` (0: never)."""
+    """A schedule pushed its job for ``last_ms`` and fires next at ``next_ms`` (0: never).
+
+    Or it skipped a slot: ``skipped`` counts these.
+    """
 
     queue: int
     number: int
     runs: int
     last_ms: int
     next_ms: int
+    last_job: int = 0
+    skipped: int = 0
 
 
 class ScheduleRemoved(Record, tag=42):

@@ -843,6 +843,8 @@ class State:
         schedule.runs = record.runs
         schedule.last_ms = record.last_ms
         schedule.next_ms = record.next_ms
+        schedule.last_job = record.last_job
+        schedule.skipped = record.skipped
         self._time_schedule(schedule)
 
     def _schedule_removed(self, record: ScheduleRemoved) -> None:

@@ -20,7 +20,7 @@ from respq.engine.jobs.job import PHASE_NAMES, is_receipt
 from respq.engine.jobs.push import PushTerms, check_meta
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, LINEAR, Backoff
-from respq.engine.jobs.schedule import CATCHUP_NAMES
+from respq.engine.jobs.schedule import ALLOW, CATCHUP_NAMES, SKIP
 from respq.engine.records import FollowUp
 from respq.errors import BadCron, RespqError, SyntaxFault
 
@@ -478,6 +478,21 @@ Every = Annotated[
 RhythmAt = Annotated[
     int,
     Arg(read_instant, kind="unix-time", values=("unix-ms",), token=b"AT", excludes="rhythm"),
+]
+RhythmStart = Annotated[
+    int, Arg(read_instant, kind="unix-time", values=("unix-ms",), token=b"START")
+]
+RhythmEnd = Annotated[int, Arg(read_instant, kind="unix-time", values=("unix-ms",), token=b"END")]
+FireJitter = Annotated[
+    int, Arg(duration_between("JITTER", 0), kind="integer", values=("ms",), token=b"JITTER")
+]
+Overlap = Annotated[
+    int,
+    Arg(
+        one_of("OVERLAP", {b"ALLOW": ALLOW, b"SKIP": SKIP}),
+        values=("ALLOW|SKIP",),
+        token=b"OVERLAP",
+    ),
 ]
 MaxRuns = Annotated[
     int,

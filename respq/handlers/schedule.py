@@ -7,7 +7,7 @@ from respq.broker.command import Flags
 from respq.broker.table import CommandTable
 from respq.engine.jobs.inspect import schedule_facts
 from respq.engine.jobs.push import PushTerms
-from respq.engine.jobs.schedule import CATCHUP_ONE, Rhythm
+from respq.engine.jobs.schedule import ALLOW, CATCHUP_ONE, Rhythm
 from respq.errors import SyntaxFault, TooBig
 from respq.handlers.arguments import (
     Bulk,
@@ -15,10 +15,14 @@ from respq.handlers.arguments import (
     Count,
     Cron,
     Every,
+    FireJitter,
     Key,
     Keys,
     MaxRuns,
+    Overlap,
     RhythmAt,
+    RhythmEnd,
+    RhythmStart,
     ScheduleOptions,
     Zone,
 )
@@ -40,8 +44,12 @@ def qsched_add(
     every_ms: Every = 0,
     at_ms: RhythmAt = 0,
     zone: Zone = b"",
+    start_ms: RhythmStart = 0,
+    end_ms: RhythmEnd = 0,
     runs_max: MaxRuns = 0,
+    jitter: FireJitter = 0,
     catchup: Catchup = CATCHUP_ONE,
+    overlap: Overlap = ALLOW,
     terms: ScheduleOptions = None,
 ) -> Reply:
     """Push a job again and again by cron or interval, or once at an instant."""
@@ -52,16 +60,21 @@ def qsched_add(
         raise SyntaxFault("syntax error: give one of CRON, EVERY and AT")
     if zone and not cron:
         raise SyntaxFault("syntax error near 'TZ': it goes with CRON")
+    if at_ms and (start_ms or end_ms):
+        word = "START" if start_ms else "END"
+        raise SyntaxFault(f"syntax error near '{word}': it goes with CRON and EVERY")
     created = call.engine.set_schedule(
         call.now_ms,
         call.db,
         queue,
         name,
         payload,
-        Rhythm(cron, zone, every_ms, at_ms),
+        Rhythm(cron, zone, every_ms, at_ms, start_ms, end_ms),
         terms or PushTerms(),
         runs_max=runs_max,
         catchup=catchup,
+        jitter=jitter,
+        overlap=overlap,
     )
     return int(created)
 

@@ -85,13 +85,13 @@ class PushTerms(msgspec.Struct, frozen=True):
 class Producing(EngineCore):
     """Pushes."""
 
-    def follow_up(self, now_ms: int, db: int, then: FollowUp) -> bytes:
-        """Push the job that follows on another; return its id.
+    def follow_up(self, now_ms: int, db: int, then: FollowUp) -> None:
+        """Push the job that follows on another.
 
         It is never refused: nobody could be told.
         """
         queue = self.state.names[db].get(then.queue) or self.make_queue(now_ms, db, then.queue)
-        return self.put_one(now_ms, queue, then.payload, b"" if queue.settings.text else 0)
+        self.put_one(now_ms, queue, then.payload, b"" if queue.settings.text else 0)
 
     def put_one(
         self,
@@ -102,14 +102,13 @@ class Producing(EngineCore):
         delay_ms: int = 0,
         ttl_ms: int | None = None,
         options: JobOptions | None = None,
-    ) -> bytes:
-        """Put a job into a queue that may not refuse it, and return its id."""
+    ) -> int:
+        """Put a job into a queue that may not refuse it, and return its number."""
         ttl_ms = ttl_ms if ttl_ms is not None else queue.settings.ttl_ms
         if ttl_ms is not None:
             options = msgspec.structs.replace(options or _NO_OPTIONS, expires_ms=now_ms + ttl_ms)
         due_ms = now_ms + delay_ms if delay_ms else 0
-        [number] = self._put(now_ms, queue, [payload], priority, due_ms, options)
-        return job_id(now_ms, number)
+        return self._put(now_ms, queue, [payload], priority, due_ms, options)[0]
 
     def push(self, now_ms: int, db: int, name: bytes, payloads: list[bytes]) -> range:
         """Put jobs with no options into a queue, and return their numbers.

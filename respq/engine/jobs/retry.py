@@ -53,6 +53,11 @@ def delay_ms(backoff: Backoff, attempt: int, job_number: int) -> int:
     return lowest + (_hash(job_number, attempt) * (highest - lowest + 1) >> 64)
 
 
+def jitter_ms(number: int, salt: int, most_ms: int) -> int:
+    """Return 0 to ``most_ms``, always the same for an object and a salt."""
+    return _hash(number, salt) * (most_ms + 1) >> 64
+
+
 def _hash(job_number: int, attempt: int) -> int:
     """Return 64 bits that look random and are the same on every platform."""
     digest = blake2b(struct.pack("<QQ", job_number, attempt), digest_size=8).digest()

@@ -15,7 +15,9 @@ import msgspec
 from respq.config import SCHEDULES_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.cron import next_fire_ms
+from respq.engine.jobs.job import DEAD, DONE, job_id
 from respq.engine.jobs.push import Producing, PushTerms, read_priority
+from respq.engine.jobs.retry import jitter_ms
 from respq.engine.records import (
     JobOptions,
     ScheduleFired,
@@ -31,17 +33,24 @@ CATCHUP_NAMES: Final = (b"NONE", b"ONE", b"ALL")
 CATCHUP_FIRES_MAX = 1_000
 """Missed slots that ALL makes up for, the latest ones: a day of EVERY 1 would be 86 million."""
 
+ALLOW: Final = 0
+SKIP: Final = 1
+"""What a slot does while the job of an earlier one is still to be done."""
+
 UNKNOWN: Final = -1
 """Instead of a next time: the zone is no longer known to this machine; the schedule pauses."""
 
 
 class Rhythm(msgspec.Struct, frozen=True):
-    """When a schedule fires: exactly one of the three is given."""
+    """When a schedule fires: exactly one of cron, every and at is given."""
 
     cron: bytes = b""
     zone: bytes = b""
     every_ms: int = 0
     at_ms: int = 0
+    start_ms: int = 0
+    end_ms: int = 0
+    """Between which it does; 0 for no such bound. Of every, the first is a slot."""
 
 
 class Scheduling(Producing):
@@ -59,6 +68,8 @@ class Scheduling(Producing):
         *,
         runs_max: int = 0,
         catchup: int = CATCHUP_ONE,
+        jitter: int = 0,
+        overlap: int = ALLOW,
     ) -> bool:
         """Make a schedule, or replace the one of that name; return whether it is new.
 
@@ -67,8 +78,8 @@ class Scheduling(Producing):
 
         Raises:
             TooBig: for a name over its limit, or a schedule too many.
-            BadCron: for an expression that cannot be read or never fires, or a zone that
-                is not known.
+            BadCron: for an expression that cannot be read, a zone that is not known, or a
+                rhythm that never fires.
             BadPriority: for a priority that the queue cannot order.
             SyntaxFault: for a DELAY that is longer than the TTL.
             WrongState: for a MAXRUNS that the schedule has reached already.
@@ -87,14 +98,16 @@ class Scheduling(Producing):
                 "give a larger MAXRUNS, or QSCHED DEL it first"
             )
         next_ms = self._first_fire(now_ms, rhythm)
+        if rhythm.end_ms and not 0 < next_ms <= rhythm.end_ms:
+            raise BadCron(f"it would never fire: END {rhythm.end_ms} is before its first time")
         if old is not None and _rhythm(old) == rhythm:
             # Else a program that adds EVERY 1d whenever it starts, daily, would never see it fire.
             next_ms = old.next_ms
         text = queue is not None and queue.settings.text
         priority = read_priority(terms.priority, text=text)
-        if terms.ttl_ms is not None and terms.delay_ms >= terms.ttl_ms:
+        if terms.ttl_ms is not None and terms.delay_ms + jitter >= terms.ttl_ms:
             raise SyntaxFault(
-                f"the job would be due after {terms.delay_ms} ms, after its ttl of "
+                f"the job would be due after {terms.delay_ms + jitter} ms, after its ttl of "
                 f"{terms.ttl_ms} ms"
             )
 
@@ -131,6 +144,12 @@ class Scheduling(Producing):
                 old.last_ms if old is not None else 0,
                 old is not None and old.paused,
                 now_ms,
+                jitter,
+                overlap == SKIP,
+                rhythm.start_ms,
+                rhythm.end_ms,
+                old.last_job if old is not None else 0,
+                old.skipped if old is not None else 0,
             )
         )
         return old is None
@@ -185,7 +204,7 @@ class Scheduling(Producing):
 
     def run_schedule(self, now_ms: int, db: int, queue_name: bytes, name: bytes) -> bytes:
         """Push a schedule's job now, beside its rhythm; return the job's id."""
-        return self._push_of(now_ms, self.schedule(db, queue_name, name))
+        return job_id(now_ms, self._push_of(now_ms, self.schedule(db, queue_name, name)))
 
     def next_fires(self, now_ms: int, db: int, queue_name: bytes, name: bytes, n: int) -> list[int]:
         """Return the next up to ``n`` instants at which a schedule fires, in unix ms.
@@ -209,8 +228,21 @@ class Scheduling(Producing):
     def fire(self, now_ms: int, schedule: ScheduleSet) -> None:
         """Push the job of a schedule that is due and set its next time, in one transaction."""
         slot_ms = schedule.next_ms
-        self._push_of(now_ms, schedule)
-        self._end_fire(schedule, schedule.runs + 1, slot_ms, self._fire_after(schedule, slot_ms))
+        self._fire(now_ms, schedule, slot_ms, self._fire_after(schedule, slot_ms))
+
+    def _fire(self, now_ms: int, schedule: ScheduleSet, slot_ms: int, next_ms: int) -> None:
+        """Push the job of a slot, or skip it while the one before is still to be done."""
+        if schedule.skips_overlap and self._is_to_be_done(schedule):
+            skipped = schedule.skipped + 1
+            self._end_fire(schedule, schedule.runs, schedule.last_ms, next_ms, skipped=skipped)
+            return
+        jitter = jitter_ms(schedule.number, slot_ms, schedule.jitter_ms)
+        number = self._push_of(now_ms, schedule, jitter)
+        self._end_fire(schedule, schedule.runs + 1, slot_ms, next_ms, last_job=number)
+
+    def _is_to_be_done(self, schedule: ScheduleSet) -> bool:
+        job = self.state.queues[schedule.queue].job(schedule.last_job)
+        return job is not None and job.phase not in (DEAD, DONE)
 
     def catch_up(self, now_ms: int) -> None:
         """Deal with the slots that passed while the server was down."""
@@ -221,9 +253,8 @@ class Scheduling(Producing):
             if schedule.catchup == CATCHUP_ALL:
                 self._skip_to(schedule, self._latest_missed(now_ms, schedule))
             elif schedule.catchup == CATCHUP_ONE:
-                self._push_of(now_ms, schedule)
                 next_ms = self._fire_after(schedule, now_ms)
-                self._end_fire(schedule, schedule.runs + 1, schedule.next_ms, next_ms)
+                self._fire(now_ms, schedule, schedule.next_ms, next_ms)
             else:
                 next_ms = self._fire_after(schedule, now_ms)
                 self._end_fire(schedule, schedule.runs, schedule.last_ms, next_ms)
@@ -257,34 +288,68 @@ class Scheduling(Producing):
         if slot_ms != schedule.next_ms:
             self._end_fire(schedule, schedule.runs, schedule.last_ms, slot_ms)
 
-    def _end_fire(self, schedule: ScheduleSet, runs: int, last_ms: int, next_ms: int) -> None:
+    def _end_fire(
+        self,
+        schedule: ScheduleSet,
+        runs: int,
+        last_ms: int,
+        next_ms: int,
+        *,
+        last_job: int = 0,
+        skipped: int | None = None,
+    ) -> None:
+        last_job = last_job or schedule.last_job
+        skipped = schedule.skipped if skipped is None else skipped
         if next_ms == UNKNOWN:
-            self.emit(msgspec.structs.replace(schedule, runs=runs, last_ms=last_ms, paused=True))
+            self.emit(
+                msgspec.structs.replace(
+                    schedule,
+                    runs=runs,
+                    last_ms=last_ms,
+                    paused=True,
+                    last_job=last_job,
+                    skipped=skipped,
+                )
+            )
         elif not next_ms or (schedule.runs_max and runs >= schedule.runs_max):
             self.emit(ScheduleRemoved(schedule.queue, schedule.number))
         else:
-            self.emit(ScheduleFired(schedule.queue, schedule.number, runs, last_ms, next_ms))
+            self.emit(
+                ScheduleFired(
+                    schedule.queue, schedule.number, runs, last_ms, next_ms, last_job, skipped
+                )
+            )
 
-    def _push_of(self, now_ms: int, schedule: ScheduleSet) -> bytes:
+    def _push_of(self, now_ms: int, schedule: ScheduleSet, jitter: int = 0) -> int:
         return self.put_one(
             now_ms,
             self.state.queues[schedule.queue],
             schedule.payload,
             schedule.priority,
-            schedule.delay_ms,
+            schedule.delay_ms + jitter,
             schedule.ttl_ms,
             schedule.options,
         )
 
     def _first_fire(self, now_ms: int, rhythm: Rhythm) -> int:
+        start_ms = rhythm.start_ms
         if rhythm.cron:
-            return next_fire_ms(rhythm.cron, rhythm.zone or b"UTC", now_ms, self.zones) or 0
+            after_ms = max(now_ms, start_ms - 1)
+            return next_fire_ms(rhythm.cron, rhythm.zone or b"UTC", after_ms, self.zones) or 0
+        if rhythm.every_ms and start_ms:
+            passed = max(0, (now_ms - start_ms) // rhythm.every_ms + 1)
+            return start_ms + passed * rhythm.every_ms
         if rhythm.every_ms:
             return now_ms + rhythm.every_ms
         return rhythm.at_ms
 
     def _fire_after(self, schedule: ScheduleSet, after_ms: int) -> int:
         """Return the first slot after ``after_ms``, 0 if there is none, or `UNKNOWN`."""
+        next_ms = self._slot_after(schedule, after_ms)
+        return 0 if 0 < schedule.end_ms < next_ms else next_ms
+
+    def _slot_after(self, schedule: ScheduleSet, after_ms: int) -> int:
+        """Return the same, whatever its END is."""
         if schedule.cron:
             zone = schedule.zone or b"UTC"
             try:
@@ -300,4 +365,11 @@ class Scheduling(Producing):
 
 
 def _rhythm(schedule: ScheduleSet) -> Rhythm:
-    return Rhythm(schedule.cron, schedule.zone, schedule.every_ms, schedule.at_ms)
+    return Rhythm(
+        schedule.cron,
+        schedule.zone,
+        schedule.every_ms,
+        schedule.at_ms,
+        schedule.start_ms,
+        schedule.end_ms,
+    )
