@@ -11,13 +11,14 @@ from respq.engine.check import check
 from respq.engine.jobs.administer import Administering
 from respq.engine.jobs.dead import DeadLetters
 from respq.engine.jobs.delivery import Delivering
+from respq.engine.jobs.explain import Explaining
 from respq.engine.jobs.job import DEAD, DELAYED, DONE, FORGOTTEN, LEASED, OVER, Job
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
 from respq.engine.records import JobDue, JobRemoved, WindowClosed, WindowOpened
 
 
-class Engine(Scheduling, Delivering, DeadLetters, Administering):
+class Engine(Scheduling, Delivering, DeadLetters, Explaining, Administering):
     """All queues, and everything that can be done to them."""
 
     def tick(self, now_ms: int) -> bool:

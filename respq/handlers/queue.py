@@ -266,6 +266,13 @@ def qshow(call: Call, queue: Key, job: Bulk) -> Reply:
     return dict(job_facts(call.engine.find_job(call.db, queue, job)))
 
 
+@TABLE.command("QEXPLAIN", group="queue", since="0.1.0", flags=_SCAN)
+def qexplain(call: Call, queue: Key, job: Bulk) -> Reply:
+    """Say why a job is not delivered."""
+    phase, causes = call.engine.explain(call.now_ms, call.db, queue, job)
+    return {b"phase": phase, b"causes": [list(cause) for cause in causes]}
+
+
 @TABLE.command("QSCAN", group="queue", since="0.1.0", flags=_SCAN)
 def qscan(
     call: Call, queue: Key, cursor: Cursor, *, state: Phase = None, count: Count = None
