@@ -366,7 +366,13 @@ class QueueServer(RuleBasedStateMachine):
         for queue in self.harness.engine.state.queues.values():
             totals = queue.totals
             gone = totals.acked + totals.dropped + totals.purged + totals.deleted
-            gone += totals.evicted + totals.forgotten + totals.replaced + totals.cancelled
+            gone += (
+                totals.evicted
+                + totals.forgotten
+                + totals.replaced
+                + totals.cancelled
+                + totals.moved
+            )
             assert totals.pushed + totals.returned == sum(queue.counts) - queue.done_count + gone
 
     @invariant()

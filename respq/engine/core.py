@@ -80,6 +80,11 @@ class EngineCore:
             raise NoQueue(f"there is no queue '{shown(name)}'")
         return queue
 
+    def queue_or_new(self, now_ms: int, db: int, name: bytes) -> Queue:
+        """Return the queue of that name; make it if there is none. Its name has been checked."""
+        queue = self.state.names[db].get(name)
+        return self.make_queue(now_ms, db, name) if queue is None else queue
+
     def make_queue(
         self,
         now_ms: int,

@@ -648,7 +648,7 @@ class State:
         log = job.notes.log if job.notes is not None else ()
         notes = Notes(record.failures, record.crashes, record.error, log=log)
         if record.cause == jobs.BY_REDRIVE:
-            self._forget_old_ttl(job, record.released_ms)
+            self._forget_old_ttl(job, max(record.released_ms, record.due_ms))
         phase = DELAYED if record.due_ms else READY
         self._move(job, phase, record.order, record.due_ms, record.released_ms)
         job.notes = _notes_or_none(notes)
@@ -930,6 +930,7 @@ _COUNTED_AS = {
     jobs.HELD_CANCELLED: ("cancelled", "expired"),
     jobs.NACKED_CANCELLED: ("cancelled", "nacked"),
     jobs.OVER: (),
+    jobs.MOVED: ("moved", "redriven"),
 }
 """The totals that a job counts for which goes without an ack, by the cause."""
 

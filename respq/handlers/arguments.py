@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from respq.broker.command import Arg, ArgGroup
+from respq.broker.glob import glob
 from respq.config import COUNT_MAX, DURATION_MS_MAX, PARENTS_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.amend import EditTerms
@@ -384,6 +385,15 @@ Progress = Annotated[
     Arg(integer_between("PROGRESS", 0, 100), kind="integer", values=("pct",), token=b"PROGRESS"),
 ]
 LogLine = Annotated[bytes, Arg(bytes, values=("text",), token=b"LOG")]
+PerSecond = Annotated[
+    int, Arg(integer_between("RATE", 1, RATE_MAX), kind="integer", values=("n",), token=b"RATE")
+]
+ToQueue = Annotated[bytes | None, Arg(bytes, values=("queue",), token=b"TO")]
+ErrorPattern = Annotated[
+    Callable[[bytes], bool] | None,
+    Arg(glob, kind="pattern", values=("pattern",), token=b"ERROR"),
+]
+DryRun = Annotated[bool, Arg(bool, token=b"DRYRUN")]
 Reason = Annotated[bytes, Arg(bytes, values=("text",), token=b"REASON")]
 KickIds = Annotated[
     tuple[bytes, ...],

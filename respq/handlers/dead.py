@@ -7,7 +7,7 @@ from respq.broker.command import Flags
 from respq.broker.table import CommandTable
 from respq.config import COUNT_MAX
 from respq.engine.jobs.inspect import job_facts
-from respq.handlers.arguments import Count, Key
+from respq.handlers.arguments import Count, DryRun, ErrorPattern, Key, PerSecond, ToQueue
 from respq.resp.replies import Reply
 
 TABLE = CommandTable()
@@ -28,9 +28,27 @@ def qdlq_list(call: Call, queue: Key, *, count: Count = None) -> Reply:
 
 
 @TABLE.command("QDLQ REDRIVE", group="queue", since="0.1.0", flags=_WRITE)
-def qdlq_redrive(call: Call, queue: Key, *, count: Count = None) -> Reply:
+def qdlq_redrive(
+    call: Call,
+    queue: Key,
+    *,
+    count: Count = None,
+    per_second: PerSecond = 0,
+    to: ToQueue = None,
+    matches: ErrorPattern = None,
+    dry_run: DryRun = False,
+) -> Reply:
     """Make dead letters ready again with all their attempts."""
-    return call.engine.redrive(call.now_ms, call.db, queue, count or COUNT_MAX)
+    return call.engine.redrive(
+        call.now_ms,
+        call.db,
+        queue,
+        count or COUNT_MAX,
+        per_second=per_second,
+        to=to,
+        matches=matches,
+        dry_run=dry_run,
+    )
 
 
 @TABLE.command("QDLQ PURGE", group="queue", since="0.1.0", flags=_WRITE)

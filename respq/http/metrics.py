@@ -64,6 +64,7 @@ _TOTALS_HELP: Final = {
     "forgotten": "Dead letters that were kept for long enough",
     "replaced": "Jobs that made way for another with their dedup key",
     "cancelled": "Jobs that were not wanted any more",
+    "moved": "Dead letters that were redriven to another queue",
 }
 
 

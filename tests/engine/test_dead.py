@@ -238,3 +238,111 @@ def test_a_new_setting_is_for_those_who_die_from_then_on(harness: Harness) -> No
 
     assert dead_payloads(harness) == [b"a", b"c"]
     assert harness.say("QUEUE GET q")[b"KEEPDEAD"] == 0
+
+
+# Redriving some, slowly, elsewhere, or only to see.
+
+
+@pytest.fixture
+def letters(harness: Harness) -> Harness:
+    """Hold four dead letters: three that timed out, and one in their midst that did not."""
+    harness.say("QMPUSH q 4 a b c d ATTEMPTS 1 NAME mail TAG x PRIORITY 7")
+    for error in ("timeout 1", "timeout 2", "refused", "timeout 3"):
+        harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} ERROR '{error}'")
+    return harness
+
+
+def ready(harness: Harness, name: str = "q") -> list[bytes]:
+    return [payload for _, payload in harness.say(f"QPEEK {name} COUNT 99")]
+
+
+def test_those_with_an_error_are_redriven(letters: Harness) -> None:
+    assert letters.say("QDLQ REDRIVE q ERROR timeout* COUNT 2") == 2
+    assert ready(letters) == [b"a", b"b"]
+    assert letters.say("QDLQ REDRIVE q ERROR TIMEOUT*") == 0
+    assert letters.say("QDLQ REDRIVE q ERROR *[0-9]") == 1
+    assert letters.say("QDLQ COUNT q") == 1
+
+
+def test_a_dry_run_counts_and_does_nothing(letters: Harness) -> None:
+    assert letters.say("QDLQ REDRIVE q ERROR timeout* DRYRUN") == 3
+    assert letters.say("QDLQ REDRIVE q TO elsewhere COUNT 2 DRYRUN") == 2
+
+    assert letters.say("QDLQ COUNT q") == 4
+    assert letters.say("EXISTS elsewhere") == 0
+
+
+def test_a_rate_spreads_them(letters: Harness) -> None:
+    assert letters.say("QDLQ REDRIVE q RATE 2") == 4
+
+    assert ready(letters) == [b"a"]
+    letters.crash()
+    letters.pass_ms(1_000)
+    assert ready(letters) == [b"a", b"b", b"c"]
+    letters.pass_ms(500)
+    assert ready(letters) == [b"a", b"b", b"c", b"d"]
+
+
+def test_a_ttl_that_would_be_over_by_then_is_forgotten(harness: Harness) -> None:
+    harness.say("QMPUSH q 2 a b TTL 10s")
+    for _ in range(2):
+        harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} FATAL")
+
+    harness.pass_ms(9_500)
+    harness.say("QDLQ REDRIVE q RATE 1")
+    harness.pass_ms(499)
+    assert ready(harness) == [b"a"]
+    harness.pass_ms(501)
+
+    # The first one was ready in time, and then its ttl was over.
+    assert ready(harness) == [b"b"]
+    harness.pass_ms(60_000)
+    assert ready(harness) == [b"b"]
+
+
+def test_they_may_go_to_another_queue(letters: Harness) -> None:
+    assert letters.say("QDLQ REDRIVE q TO other ERROR timeout* RATE 1") == 3
+
+    letters.crash()
+    letters.pass_ms(2_000)
+    assert ready(letters, "other") == [b"a", b"b", b"d"]
+    assert letters.say("QDLQ COUNT q") == 1
+    totals = letters.queue("q").totals
+    assert (totals.moved, totals.redriven) == (3, 3)
+    facts = letters.say(f"QSHOW other {letters.say('QPEEK other')[0].decode()}")
+    assert (facts[b"name"], facts[b"tags"], facts[b"priority"]) == (b"mail", [b"x"], b"7")
+    assert (facts[b"attempts"], facts[b"attempts_max"]) == (0, 1)
+
+
+def test_another_queue_may_order_otherwise_and_refuses_none(letters: Harness) -> None:
+    letters.say("QUEUE CREATE other PRIORITIES TEXT MAXLEN 1 DUPLICATES REFUSE")
+    letters.say("QUEUE PAUSE other IN")
+
+    assert letters.say("QDLQ REDRIVE q TO other") == 4
+
+    assert ready(letters, "other") == [b"a", b"b", b"c", b"d"]
+
+
+def test_its_own_queue_is_no_other(letters: Harness) -> None:
+    assert letters.say("QDLQ REDRIVE q TO q") == 4
+
+    assert ready(letters) == [b"a", b"b", b"c", b"d"]
+    assert letters.queue("q").totals.moved == 0
+
+
+def test_an_id_and_a_key_stay_behind(harness: Harness) -> None:
+    harness.say("QPUSH q a ID mine DEDUP k FLOW f")
+    harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} FATAL")
+
+    harness.say("QDLQ REDRIVE q TO other")
+
+    job_id = harness.say("QPEEK other")[0]
+    assert job_id != b"mine"
+    assert harness.say(f"QSHOW other {job_id.decode()}")[b"flow"] == b""
+
+
+def test_what_cannot_be_redriven(letters: Harness) -> None:
+    assert letters.refusal("QDLQ REDRIVE q RATE 0") == "ERR RATE is from 1 to 1000000, not 0"
+    assert letters.refusal("QDLQ REDRIVE q TO ''").startswith("ERR queue name of TO is empty")
+    assert letters.refusal(f"QDLQ REDRIVE q ERROR {'x' * 9_999}").startswith("TOOBIG a pattern")
+    assert letters.say("QDLQ REDRIVE nowhere TO other ERROR x") == 0

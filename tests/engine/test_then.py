@@ -40,6 +40,19 @@ def test_the_ack_and_what_follows_are_one_transaction(harness: Harness) -> None:
     assert [type(record) for record in transaction] == [JobsAcked, QueueMade, JobsPushed]
 
 
+def test_it_goes_to_the_queue_that_is_there_though_that_is_empty(harness: Harness) -> None:
+    harness.say("QUEUE CREATE mail LEASE 7s")
+    harness.say("QPUSH mail x ID mine")
+    harness.say("QPOP mail NOACK")
+    harness.say("QPUSH q a THEN mail done")
+
+    harness.say(f"QACK q {pop(harness)}")
+
+    assert harness.say("QUEUE GET mail")[b"LEASE"] == 7_000
+    assert harness.say("QPUSH mail x ID mine") == b"mine"
+    assert harness.say("QSTATS mail")[b"mail"][b"pushed_total"] == 2
+
+
 def test_a_nack_and_a_death_push_nothing_and_the_retry_does(harness: Harness) -> None:
     harness.say("QMPUSH q 2 a b THEN mail done")
     harness.say(f"QNACK q {pop(harness)} FATAL")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
+import msgspec
+
+from respq.engine.core import check_name
 from respq.engine.jobs.flow import Flowing
-from respq.engine.jobs.job import BY_REDRIVE, DEAD, Job
-from respq.engine.records import JobReleased, QueuePurged
+from respq.engine.jobs.job import BY_REDRIVE, DEAD, MOVED, Job
+from respq.engine.records import JobReleased, JobRemoved, QueuePurged
+
+LOOKED_AT_MAX = 100_000
+"""Dead letters whose errors are looked at in one go; it takes about 20 ms."""
 
 
 class DeadLetters(Flowing):
@@ -22,29 +29,66 @@ class DeadLetters(Flowing):
         queue = self.state.names[db].get(name)
         return list(islice(queue.dead.values(), count)) if queue is not None else []
 
-    def redrive(self, now_ms: int, db: int, name: bytes, count: int) -> int:
+    def redrive(
+        self,
+        now_ms: int,
+        db: int,
+        name: bytes,
+        count: int,
+        *,
+        per_second: int = 0,
+        to: bytes | None = None,
+        matches: Callable[[bytes], bool] | None = None,
+        dry_run: bool = False,
+    ) -> int:
         """Make up to ``count`` dead letters READY with a clean record; return how many.
 
-        A ttl that is over is forgotten: they would be dead again at once.
+        A ttl that is over by then is forgotten: they would be dead again at once. Of them
+        ``per_second`` come back in a second, the others being DELAYED; 0 is for all. ``to`` is
+        the queue into which they are pushed as new jobs, instead of their own. ``matches``
+        tells by its last error whether one is meant; `LOOKED_AT_MAX` letters are looked at.
+        With ``dry_run`` they are only counted.
+
+        Raises:
+            SyntaxFault, TooBig: for a name of a queue that cannot be one.
         """
-        dead = self.dead(db, name, count)
-        for job in dead:
-            # The error stays to be read; the counts start again.
-            error = job.notes.error if job.notes is not None else b""
-            self.emit(
-                JobReleased(
-                    job.queue.number,
-                    job.number,
-                    BY_REDRIVE,
-                    self.next_number(),
-                    0,
-                    now_ms,
-                    0,
-                    0,
-                    error,
-                )
-            )
+        if to is not None:
+            check_name("queue name of TO", to)
+        looked_at = self.dead(db, name, LOOKED_AT_MAX if matches is not None else count)
+        dead = [job for job in looked_at if matches is None or matches(_error(job))][:count]
+        if dry_run:
+            return len(dead)
+        for place, job in enumerate(dead):
+            delay_ms = place * 1_000 // per_second if per_second else 0
+            if to is None or to == name:
+                self._revive(now_ms, job, delay_ms)
+            else:
+                self._revive_elsewhere(now_ms, db, to, job, delay_ms)
         return len(dead)
+
+    def _revive(self, now_ms: int, job: Job, delay_ms: int) -> None:
+        due_ms = now_ms + delay_ms if delay_ms else 0
+        number, order = job.number, self.next_number()
+        # The error stays to be read; the counts start again.
+        self.emit(
+            JobReleased(
+                job.queue.number, number, BY_REDRIVE, order, due_ms, now_ms, 0, 0, _error(job)
+            )
+        )
+
+    def _revive_elsewhere(self, now_ms: int, db: int, to: bytes, job: Job, delay_ms: int) -> None:
+        queue = self.queue_or_new(now_ms, db, to)
+        alike = queue.settings.text == job.queue.settings.text
+        default = b"" if queue.settings.text else 0
+        options = job.options
+        if options is not None:
+            # Its id, its key and its flow belong to the queue that it leaves.
+            options = msgspec.structs.replace(
+                options, id=None, dedup=None, expires_ms=None, flow=None
+            )
+        priority = job.priority if alike else default
+        self.put_one(now_ms, queue, job.payload, priority, delay_ms, None, options)
+        self.emit(JobRemoved(job.queue.number, job.number, MOVED))
 
     def purge_dead(self, now_ms: int, db: int, name: bytes) -> int:
         """Throw all dead letters of a queue away; return how many there were."""
@@ -54,3 +98,7 @@ class DeadLetters(Flowing):
         if queue is not None and count:
             self.emit(QueuePurged(queue.number, DEAD, self.state.next_number, count))
         return count
+
+
+def _error(job: Job) -> bytes:
+    return job.notes.error if job.notes is not None else b""

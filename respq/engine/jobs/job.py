@@ -42,6 +42,8 @@ HELD_CANCELLED: Final = 10
 """As CANCELLED, when the lease ended."""
 NACKED_CANCELLED: Final = 11
 """As CANCELLED, when its holder gave it back."""
+MOVED: Final = 13
+"""A dead letter was redriven to another queue."""
 OVER: Final = 12
 """A job that was done is not kept any longer."""
 """Causes of `JobRemoved`; the codes stand in the journal."""

@@ -90,7 +90,7 @@ class Producing(EngineCore):
 
         It is never refused: nobody could be told.
         """
-        queue = self.state.names[db].get(then.queue) or self.make_queue(now_ms, db, then.queue)
+        queue = self.queue_or_new(now_ms, db, then.queue)
         self.put_one(now_ms, queue, then.payload, b"" if queue.settings.text else 0)
 
     def put_one(

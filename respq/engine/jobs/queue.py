@@ -55,6 +55,7 @@ TOTALS = (
     "forgotten",
     "replaced",
     "cancelled",
+    "moved",
 )
 
 
@@ -89,6 +90,8 @@ class Totals:
     """Jobs that made way for another with their dedup key."""
     cancelled: int = 0
     """Jobs that were not wanted any more; of those in work, when it ended."""
+    moved: int = 0
+    """Dead letters that were redriven to another queue."""
 
     def as_list(self) -> list[int]:
         """Return the counts in the order of `TOTALS`, as the journal keeps them."""
