@@ -39,7 +39,7 @@ TAGS_MAX = 64
 META_BYTES_MAX = 16 * KIB
 """Of one job's META."""
 FLOW_SLICE = 500
-"""Children that are told in one go of a parent that ended; it takes about 3 ms."""
+"""Children that are told in one go of a parent that ended; it takes about a millisecond."""
 PARENTS_MAX = 1_000
 """Of one job."""
 LOG_LINES_MAX = 10

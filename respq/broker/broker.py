@@ -128,6 +128,7 @@ class Broker:
             return self._execute_blocking(session, command, request, now_ms)
         session.call.now_ms = now_ms
         engine = self.engine
+        state = engine.state
         start = len(engine.records)
         try:
             if len(request) == command.plain_length:
@@ -137,11 +138,11 @@ class Broker:
                 reply = command.handler(session.call, *arguments, **options)
         except Exception as error:
             return self._refused(command, error, start)
-        if engine.state.ended:
+        if state.ended:
             engine.settle(now_ms)
         if len(engine.records) - start > 1:
             engine.end_transaction(start)
-        if engine.state.news:
+        if state.news:
             self.serve(now_ms)
         return reply  # type: ignore[no-any-return]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, PHASE_NAMES, READY
-from respq.engine.jobs.queue import FOREVER_MS, Queue
+from respq.engine.jobs.queue import DELAY_BITS, FOREVER_MS, Queue
 from respq.engine.state import State
 
 
@@ -50,7 +50,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         if job.timer_ms:
             timed.add((job.timer_ms, job.number))
     assert queue.counts == tuple(counts)
-    delayed = {(job.due_ms, job.number) for job in queue if job.phase == DELAYED}
+    delayed = {(job.due_ms >> DELAY_BITS, job.number) for job in queue if job.phase == DELAYED}
     assert queue.delayed.entries() == delayed
     assert len(queue) == sum(counts)
     ready = list(queue.ready)

@@ -4,10 +4,10 @@ A record is a fact, not a request: due times, fences and orders are resolved whe
 emitted. It changes exactly one object, from the record and that object alone, and is
 absolute. Objects are named by server-wide numbers that are never used again.
 
-Three kinds are *runs*: `JobsPushed`, `JobsLeased` and `JobsAcked` say of several jobs of one
-queue what happened to them at the same instant in the same way. A run stands for as many
-facts as it names jobs: each job takes what concerns it, and an absent one is passed over
-alone. A single push, pop or ack is a run of one.
+Some kinds are *runs*: `JobsPushed`, `JobsLeased`, `JobsAcked`, `ChildrenFreed` and `ChildrenDied`
+say of several jobs of one queue what happened to them at the same instant in the same way. A
+run stands for as many facts as it names jobs: each job takes what concerns it, and an absent
+one is passed over alone. A single push, pop or ack is a run of one.
 
 The ``tag`` is the record's code on disk. It stands for one kind *and* one layout: a
 layout that changes gets a new tag, and the old class stays to be read (tests/golden).

@@ -27,7 +27,7 @@ from sortedcontainers import SortedDict
 from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS, LOG_LINES_MAX
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
-from respq.engine.jobs.queue import CHUNK_BITS, FOREVER_MS, Queue, Totals
+from respq.engine.jobs.queue import CHUNK_BITS, DELAY_BITS, FOREVER_MS, Queue, Totals
 from respq.engine.records import (
     AnswerKept,
     ChildrenDied,
@@ -140,7 +140,7 @@ class State:
             job.receipt = receipt = b"%d:%b" % (job.fence, job.id)
             queue.leases[receipt] = job
         elif phase == DELAYED:
-            queue.delayed.add(job.due_ms, job.number, job)
+            queue.delayed.add(job.due_ms >> DELAY_BITS, job.number, job)
             queue.delayed_count += 1
         elif phase == DONE:
             queue.done_count += 1
@@ -176,7 +176,7 @@ class State:
             if queue.settings.concurrency is not None:
                 self._tell_waiters(queue)
         elif phase == DELAYED:
-            queue.delayed.remove(job.due_ms, job.number)
+            queue.delayed.remove(job.due_ms >> DELAY_BITS, job.number)
             queue.delayed_count -= 1
         elif phase == DONE:
             queue.done_count -= 1
@@ -802,14 +802,14 @@ class State:
         if self.live and job.timer_ms:
             self.timers.remove(job.timer_ms, job.number)
         if self.live and job.phase == DELAYED:
-            job.queue.delayed.remove(job.due_ms, job.number)
+            job.queue.delayed.remove(job.due_ms >> DELAY_BITS, job.number)
 
     def _time(self, job: Job) -> None:
         """Put it into them again."""
         if self.live and job.timer_ms:
             self.timers.add(job.timer_ms, job.number, job)
         if self.live and job.phase == DELAYED:
-            job.queue.delayed.add(job.due_ms, job.number, job)
+            job.queue.delayed.add(job.due_ms >> DELAY_BITS, job.number, job)
 
     @staticmethod
     def _edit(job: Job, record: JobEdited) -> None:

@@ -8,7 +8,7 @@ would stay in it until their time, millions under load.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -72,6 +72,11 @@ class Timers(Generic[T]):
                 break
             found += islice(self._slots[due_ms].values(), limit - len(found))
         return found
+
+    def slots(self) -> Iterator[Collection[T]]:
+        """Yield what is due in each instant, earliest first."""
+        for slot in self._slots.values():
+            yield slot.values()
 
     def entries(self) -> set[tuple[int, int]]:
         """Return every pair of instant and number."""

@@ -133,7 +133,8 @@ def qack(
     call: Call, queue: Key, *receipt: Receipt, result: Result = b"", strict: Strict = False
 ) -> Reply:
     """Finish deliveries: their jobs are done."""
-    _check_sizes(call, result)
+    if result:
+        _check_sizes(call, result)
     good = call.engine.ack(
         call.now_ms, call.session.db, queue, receipt, strict=strict, result=result
     )

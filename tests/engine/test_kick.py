@@ -23,6 +23,15 @@ def test_the_next_to_be_due_are_kicked_first(harness: Harness) -> None:
     assert harness.say("QKICK q COUNT 10") == 0
 
 
+def test_of_jobs_that_are_due_about_the_same_time_the_first_is_kicked(harness: Harness) -> None:
+    for delay in (3_007, 3_001, 3_003, 3_000, 3_002):
+        harness.say(f"QPUSH q d{delay} DELAY {delay}")
+
+    assert harness.say("QKICK q COUNT 3") == 3
+
+    assert payloads(harness) == [b"d3000", b"d3001", b"d3002"]
+
+
 def test_jobs_are_kicked_by_their_ids(harness: Harness) -> None:
     ids = [harness.say(f"QPUSH q {each} DELAY 5s").decode() for each in "abc"]
     ready = harness.say("QPUSH q ready").decode()

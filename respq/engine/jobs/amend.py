@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from respq.config import COUNT_MAX, ERROR_BYTES_MAX
+from respq.config import ERROR_BYTES_MAX
 from respq.engine.core import shown
 from respq.engine.jobs.job import BLOCKED, CANCELLED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.push import Producing, read_priority
@@ -15,9 +17,6 @@ from respq.engine.jobs.retry import Backoff
 from respq.engine.records import JobCancelled, JobDue, JobEdited, JobOptions, JobRemoved, Labels
 from respq.engine.state import Ending
 from respq.errors import NoJob, SyntaxFault, WrongState
-
-FAR_MS = 1 << 61
-"""After the end of every delay."""
 
 
 class EditTerms(msgspec.Struct, frozen=True):
@@ -87,7 +86,11 @@ class Amending(Producing):
         queue = self.state.names[db].get(name)
         if queue is None:
             return 0
-        kicked = queue.delayed.due(FAR_MS, min(count, COUNT_MAX))
+        kicked: list[Job] = []
+        for slot in queue.delayed.slots():
+            kicked += nsmallest(count - len(kicked), slot, key=attrgetter("due_ms"))
+            if len(kicked) == count:
+                break
         for job in kicked:
             self._kick_one(now_ms, job)
         return len(kicked)

@@ -153,7 +153,7 @@ class Delivering(Producing):
             _check_burst(receipts, result, "a result")
         numbers: dict[int, None] = {}
         good = []
-        special = bool(result) or (queue is not None and queue.settings.keep_ms is not None)
+        special = False
         for receipt, job in zip(receipts, _leased(queue, receipts)):  # noqa: B905 - 100 ns
             if job is None:
                 check_receipt(receipt)
@@ -166,7 +166,7 @@ class Delivering(Producing):
             good.append(False)
         if not numbers or queue is None:
             return good
-        if not special:
+        if not special and not result and queue.settings.keep_ms is None:
             self.emit(JobsAcked(queue.number, list(numbers)))
             return good
         acked = queue.jobs_of(list(numbers))

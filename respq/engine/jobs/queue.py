@@ -5,7 +5,7 @@
     ready     the order in which READY jobs go out
     leases    LEASED jobs by receipt: an ack is one lookup, and a receipt that is not in
               here is stale, whatever it says
-    delayed   DELAYED jobs by the instant at which they are due
+    delayed   DELAYED jobs by about when they are due, see `DELAY_BITS`
     dead      DEAD jobs by number, in order of death
     ids       jobs whose producer gave the id
     keys      jobs by the dedup key that they hold
@@ -33,6 +33,9 @@ from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
 CHUNK_BITS = 16
+DELAY_BITS = 10
+"""Delayed jobs that are due in the same 1,024 ms share a slot: a new one costs two dicts, not a
+place in an order of a million."""
 SPARSE = 1 << (CHUNK_BITS - 2)
 """So few jobs in a chunk are found faster by sorting them than by trying every number."""
 FOREVER_MS = 1 << 62
