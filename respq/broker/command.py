@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Flag, auto
+from itertools import takewhile
 from typing import Any
 
 from respq.broker.session import Pop
@@ -86,6 +87,7 @@ class Arg:
     """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none."""
     counts: bool = False
     matches: Callable[[bytes], bool] | None = None
+    """Of a variadic, or of an option with ``many``: its values end where this says no."""
 
     @property
     def is_plain(self) -> bool:
@@ -360,6 +362,8 @@ def near(word: bytes) -> str:
 def _read_option(arg: Arg, request: list[bytes], place: int) -> tuple[Any, int]:
     """Read the option whose token stands at ``place``; return its value and the next place."""
     count = len(request) - place - 1 if arg.many else len(arg.values) or 1
+    if arg.many and arg.matches is not None:
+        count = len([*takewhile(arg.matches, request[place + 1 :])])
     if arg.counted:
         count = _count_of(arg, request, place) + 1
     raw = request[place + 1 : place + 1 + count]

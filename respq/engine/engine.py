@@ -74,6 +74,8 @@ class Engine(Scheduling, Delivering, DeadLetters, Explaining, Administering):
     def _job_is_due(self, now_ms: int, job: Job) -> None:
         if job.queue.job(job.number) is not job:
             return  # Purged; its timer goes when the graveyard is freed, a slice each turn.
+        if not 0 < job.timer_ms <= now_ms:
+            return  # It died with a parent that was due in the same slice.
         if job.phase == LEASED:
             self.end_lease(now_ms, job)
         elif job.phase == DEAD:

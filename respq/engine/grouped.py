@@ -95,7 +95,7 @@ class GroupedOrder:
     def append(self, job: Job) -> None:
         """Put a job behind its equals; one that keeps its place in strict order goes there."""
         group = self._group(job)
-        if self.limit == 1 and job.fence:
+        if self.limit == 1 and job.fence and group.name:
             group.ready.restore(job)
         else:
             group.ready.append(job)

@@ -27,6 +27,7 @@ from respq.errors import BadCron, RespqError, SyntaxFault
 
 INTEGER_MAX = (1 << 63) - 1
 RATE_MAX = 1_000_000
+WEIGHT_MAX = 1_000_000
 CURSOR_MAX = (1 << 64) - 1
 ATTEMPTS_MAX = 1_000_000
 NOT_AN_INTEGER = "value is not an integer or out of range"
@@ -403,6 +404,19 @@ KickIds = Annotated[
         token=b"IDS",
         counted=True,
         excludes="which",
+    ),
+]
+Turns = Annotated[bytes, Arg(bytes, words=(b"STRICT", b"FAIR"), excludes="turns")]
+Weights = Annotated[
+    tuple[int, ...],
+    Arg(
+        lambda *weights: tuple(map(integer_between("a weight", 1, WEIGHT_MAX), weights)),
+        kind="integer",
+        values=("weight",),
+        token=b"WEIGHTS",
+        many=True,
+        matches=bytes.isdigit,
+        excludes="turns",
     ),
 ]
 Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"))]

@@ -40,6 +40,8 @@ from respq.handlers.arguments import (
     Receipt,
     Result,
     Strict,
+    Turns,
+    Weights,
     WithDue,
     WithMeta,
 )
@@ -112,7 +114,8 @@ def qmpop(
     call: Call,
     numqueues: ItemsCount,
     *queue: Key,
-    strict: Strict = False,
+    turns: Turns = b"STRICT",
+    weights: Weights = (),
     count: Count = None,
     block_ms: Block = None,
     lease_ms: Lease = None,
@@ -120,8 +123,13 @@ def qmpop(
     noack: NoAck = False,
     withmeta: WithMeta = False,
 ) -> Reply | Wait:
-    """Lease the most urgent ready jobs of the first queue that has any."""
-    for name in queue:
+    """Lease the most urgent ready jobs of one of several queues."""
+    if weights and len(weights) != len(queue):
+        raise SyntaxFault(f"{len(queue)} queues need as many WEIGHTS, but there are {len(weights)}")
+    if turns == b"FAIR":
+        weights = (1,) * len(queue)
+    names = call.engine.draw_order(call.now_ms, call.db, queue, weights) if weights else queue
+    for name in names:
         jobs = _pop(call, name, count or 1, lease_ms, consumer, noack)
         if jobs:
             return [name, [_delivery(job, noack, withmeta) for job in jobs]]

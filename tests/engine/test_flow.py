@@ -139,6 +139,19 @@ def test_a_ttl_ends_a_job_that_is_blocked(harness: Harness) -> None:
     done(harness, "a")
 
 
+def test_a_job_whose_ttl_ends_with_that_of_its_parent_is_a_dead_letter(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q KEEPDEAD 1h")
+    push(harness, "a", options=" TTL 5s")
+    push(harness, "b", "a", options=" TTL 5s")
+    push(harness, "c", "b", options=" TTL 5s")
+
+    harness.pass_ms(5_000)
+
+    assert phases(harness, "a", "b", "c") == ["dead"] * 3
+    harness.pass_ms(3_600_000)
+    assert phases(harness, "a", "b", "c") == ["gone"] * 3
+
+
 @pytest.mark.parametrize(
     ("line", "how"),
     [

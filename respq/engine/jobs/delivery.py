@@ -12,7 +12,7 @@ from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import LEASED, PHASE_NAMES, Job, is_receipt
 from respq.engine.jobs.push import Producing, PushTerms
 from respq.engine.jobs.queue import Queue
-from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms
+from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms, drawn
 from respq.engine.records import (
     JobDied,
     JobDone,
@@ -79,6 +79,33 @@ class Delivering(Producing):
             if end < len(at_head):
                 self.expire(now_ms, at_head[end])
         return leased
+
+    def draw_order(
+        self, now_ms: int, db: int, names: Sequence[bytes], weights: Sequence[int]
+    ) -> list[bytes]:
+        """Return queues in the order in which to try them: one is drawn by its weight.
+
+        Those with nothing to give out are left out, and take no part in the draw.
+        """
+        left = [
+            (name, weight)
+            for name, weight in zip(names, weights, strict=True)
+            if self._has_any(now_ms, db, name)
+        ]
+        if not left:
+            return []
+        total = sum(weight for _, weight in left)
+        draw = drawn(self.state.next_fence, self.changes, total - 1)
+        for place, (_, weight) in enumerate(left):
+            if draw < weight:
+                left.insert(0, left.pop(place))
+                break
+            draw -= weight
+        return [name for name, _ in left]
+
+    def _has_any(self, now_ms: int, db: int, name: bytes) -> bool:
+        queue = self.state.names[db].get(name)
+        return queue is not None and self.room(now_ms, queue) > 0
 
     def room(self, now_ms: int, queue: Queue) -> int:
         """Return how many READY jobs may go out, and see to it that who waits is told of more."""

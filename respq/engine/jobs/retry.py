@@ -53,9 +53,9 @@ def delay_ms(backoff: Backoff, attempt: int, job_number: int) -> int:
     return lowest + (_hash(job_number, attempt) * (highest - lowest + 1) >> 64)
 
 
-def jitter_ms(number: int, salt: int, most_ms: int) -> int:
-    """Return 0 to ``most_ms``, always the same for an object and a salt."""
-    return _hash(number, salt) * (most_ms + 1) >> 64
+def drawn(number: int, salt: int, most: int) -> int:
+    """Return 0 to ``most``, each as likely, and always the same for a number and a salt."""
+    return _hash(number, salt) * (most + 1) >> 64
 
 
 def _hash(job_number: int, attempt: int) -> int:

@@ -17,7 +17,7 @@ from respq.engine.core import check_name, shown
 from respq.engine.jobs.cron import next_fire_ms
 from respq.engine.jobs.job import DEAD, DONE, job_id
 from respq.engine.jobs.push import Producing, PushTerms, read_priority
-from respq.engine.jobs.retry import jitter_ms
+from respq.engine.jobs.retry import drawn
 from respq.engine.records import (
     JobOptions,
     ScheduleFired,
@@ -236,7 +236,7 @@ class Scheduling(Producing):
             skipped = schedule.skipped + 1
             self._end_fire(schedule, schedule.runs, schedule.last_ms, next_ms, skipped=skipped)
             return
-        jitter = jitter_ms(schedule.number, slot_ms, schedule.jitter_ms)
+        jitter = drawn(schedule.number, slot_ms, schedule.jitter_ms)
         number = self._push_of(now_ms, schedule, jitter)
         self._end_fire(schedule, schedule.runs + 1, slot_ms, next_ms, last_job=number)
 
