@@ -298,13 +298,16 @@ class QueueServer(RuleBasedStateMachine):
         """Take what waiting clients were given, as they were served.
 
         Left alone is what was given for a command that the model does not know of yet: a job
-        that it has not, one of a queue that gives out nothing, or by a fence from ``before`` on.
+        that it has not, or not as one that may go out, or by a fence from ``before`` on.
         """
         served = [each for each in self.waiting if each.client.pops]
         for each in sorted(served, key=lambda each: each.client.pops[0][1]):
             job, given = each.client.pops[0]
             queue = self.model.queues.get(job.queue.name.decode())
             if queue is None or job.id not in queue.jobs or queue.is_closed(self.now_ms):
+                continue
+            known = queue.jobs[job.id]
+            if known.phase != "ready" or queue.is_full(known.group):
                 continue
             if 0 < before <= given:
                 continue
