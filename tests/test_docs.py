@@ -15,6 +15,7 @@ import pytest
 
 from respq import config
 from respq.config import KIB, MIB, Settings, read_setting
+from respq.engine.jobs.administer import REGROUPED_MAX
 from respq.errors import RespqError
 from tests.requirements import ROOT, redis_cli
 from tests.server_process import ServerProcess
@@ -57,11 +58,14 @@ LIMITS = {
         size(config.TRANSACTION_BYTES_MAX),
     ],
     "text of `ERROR`": [size(config.ERROR_BYTES_MAX)],
+    "lines of `LOG`": [number(config.LOG_LINES_MAX)],
+    "jobs that one waits for": [number(config.PARENTS_MAX)],
     "tags": [number(config.TAGS_MAX), size(config.META_BYTES_MAX)],
     "repeated pushes": [
         number(config.ANSWERS_MAX),
         f"{config.ANSWER_WINDOW_MS // 60_000} minutes",
     ],
+    "jobs of a queue": [number(REGROUPED_MAX)],
     "schedules": [number(config.SCHEDULES_MAX)],
     "a duration": [f"{config.DURATION_MS_MAX // 365 // 86_400_000} years"],
     "databases": [number(config.DATABASES)],
