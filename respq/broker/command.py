@@ -147,6 +147,9 @@ class Command:
     stateless: bool = field(init=False)
     blocking: bool = field(init=False)
     _words_max: int = field(init=False)
+    _options: dict[str, Option] = field(init=False)
+    """By parameter."""
+    _required: list[Option] = field(init=False)
     _tokens: dict[bytes, Option] = field(init=False)
     plain_length: int = field(init=False)
     """Of a request whose words are the arguments as they are; -1 if there is none such."""
@@ -162,6 +165,8 @@ class Command:
         self.required_count = sum(not arg.optional for _, arg in self.arguments)
         self.stateless = Flags.STATELESS in self.flags
         self.blocking = Flags.BLOCKING in self.flags
+        self._options = {option.parameter: option for option in self.options}
+        self._required = [option for option in self.options if option.is_required]
         self._tokens = {}
         for option in self.options:
             for token in option.arg.words or (option.arg.token,):
@@ -169,7 +174,7 @@ class Command:
         plain = all(arg.is_plain for _, arg in self.arguments)
         fixed = plain and self.variadic is None and self.required_count == len(self.arguments)
         self.plain_length = self.words_count + len(self.arguments) if fixed else -1
-        if any(option.is_required for option in self.options):
+        if self._required:
             self.plain_length = -1
         variadic = self.variadic
         single = variadic is not None and variadic[1].is_plain and not variadic[1].optional
@@ -312,22 +317,24 @@ class Command:
                 place += 1
             else:
                 named[option.parameter], place = _read_option(arg, request, place)
-        for option in self.options:
-            if option.is_required and option.parameter not in named:
+        for option in self._required:
+            if option.parameter not in named:
                 raise SyntaxFault(f"syntax error: {option.arg.token.decode()} is missing")
         return self._gather_groups(named)
 
     def _gather_groups(self, named: dict[str, Any]) -> dict[str, Any]:
         gathered: dict[str, Any] = {}
-        for option in self.options:
-            if option.parameter not in named:
-                continue
+        groups: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {}
+        for parameter, value in named.items():
+            option = self._options[parameter]
             if option.make is None:
-                gathered[option.parameter] = named[option.parameter]
-            elif option.group not in gathered:
-                members = (o.parameter for o in self.options if o.group == option.group)
-                given = {name: named[name] for name in members if name in named}
-                gathered[option.group] = option.make(**given)
+                gathered[parameter] = value
+            elif option.group in groups:
+                groups[option.group][1][parameter] = value
+            else:
+                groups[option.group] = option.make, {parameter: value}
+        for group, (make, given) in groups.items():
+            gathered[group] = make(**given)
         return gathered
 
     @property

@@ -120,14 +120,6 @@ def read_dedup(key: bytes, parts: dict[bytes, Any]) -> DedupTerms:
     return DedupTerms(key, parts.get(b"UNTIL", False), parts.get(b"WINDOW", 0), parts.get(b"ON"))
 
 
-def push_terms(**terms: Any) -> PushTerms:
-    """Return what a push asks for."""
-    made = PushTerms(**terms)
-    if made.nx and made.dedup is not None and made.dedup.on is not None:
-        raise SyntaxFault("syntax error: NX and ON both say what becomes of a repetition")
-    return made
-
-
 def none_for_zero(read: Callable[[bytes], int]) -> Callable[[bytes], int | None]:
     """Return a reader for which 0 is none."""
     return lambda raw: read(raw) or None
@@ -327,9 +319,9 @@ _SHARED = {
 }
 _PUSHED = {"depends": DEPENDS, "flow": FLOW, "idmp": IDMP, "nx": NX, "front": FRONT}
 PushOptions = Annotated[
-    PushTerms | None, ArgGroup(push_terms, {**_SHARED, "id": ID, "dedup": DEDUP, **_PUSHED})
+    PushTerms | None, ArgGroup(PushTerms, {**_SHARED, "id": ID, "dedup": DEDUP, **_PUSHED})
 ]
-PushManyOptions = Annotated[PushTerms | None, ArgGroup(push_terms, {**_SHARED, **_PUSHED})]
+PushManyOptions = Annotated[PushTerms | None, ArgGroup(PushTerms, {**_SHARED, **_PUSHED})]
 """Without ID and DEDUP: they name one job."""
 ScheduleOptions = Annotated[
     PushTerms | None,

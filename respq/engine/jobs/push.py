@@ -78,8 +78,9 @@ class PushTerms(msgspec.Struct, frozen=True):
     @property
     def labels(self) -> Labels | None:
         """What the job carries about itself; None for nothing."""
-        labels = Labels(self.name, self.tags, self.meta, self.trace)
-        return None if labels == _NO_LABELS else labels
+        if not (self.name or self.tags or self.meta or self.trace):
+            return None
+        return Labels(self.name, self.tags, self.meta, self.trace)
 
 
 class Producing(EngineCore):
@@ -187,6 +188,8 @@ class Producing(EngineCore):
         check_name("queue name", name)
         if terms.then is not None:
             check_name("queue name of THEN", terms.then.queue)
+        if terms.dedup is not None and terms.nx and terms.dedup.on is not None:
+            raise SyntaxFault("syntax error: NX and ON both say what becomes of a repetition")
         queue = self.state.names[db].get(name)
         keys = _answer_keys(terms)
         answer = self._answer(now_ms, queue, keys, terms.id)
@@ -478,4 +481,3 @@ def _options(
 
 
 _NO_OPTIONS = JobOptions()
-_NO_LABELS = Labels()
