@@ -188,6 +188,12 @@ def test_pops_for_good_hold_nobody(strict: Harness) -> None:
     assert [payload for _, _, payload in jobs] == [b"a1", b"a2", b"a3", b"b1", b"b2"]
 
 
+def test_a_pop_for_good_waits_for_a_group_that_is_held(strict: Harness) -> None:
+    assert pop_all(strict) == [b"a1", b"b1"]
+
+    assert strict.say("QPOP q NOACK") is NULL_ARRAY
+
+
 def test_a_ttl_that_is_over_frees_nobody_and_holds_nobody(strict: Harness) -> None:
     push(strict, "c1", "c", " TTL 1s")
     push(strict, "c2", "c")
