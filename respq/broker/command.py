@@ -152,11 +152,10 @@ class Command:
     _required: list[Option] = field(init=False)
     _tokens: dict[bytes, Option] = field(init=False)
     plain_length: int = field(init=False)
-    """Of a request whose words are the arguments as they are; -1 if there is none such."""
-    single_length: int = field(init=False)
-    """The same where the last argument may be several, and is one; -1 if there is none such.
+    """Of a request whose words are the arguments as they are; -1 if there is none such.
 
-    Whether one that does not match is an option, or nothing, is for the handler to say.
+    A variadic is one word in it. Whether one that does not match is an option, or nothing, is
+    for the handler to say.
     """
 
     def __post_init__(self) -> None:
@@ -171,18 +170,12 @@ class Command:
         for option in self.options:
             for token in option.arg.words or (option.arg.token,):
                 self._tokens[token] = option
-        plain = all(arg.is_plain for _, arg in self.arguments)
-        fixed = plain and self.variadic is None and self.required_count == len(self.arguments)
-        self.plain_length = self.words_count + len(self.arguments) if fixed else -1
-        if self._required:
-            self.plain_length = -1
-        variadic = self.variadic
-        single = variadic is not None and variadic[1].is_plain and not variadic[1].optional
-        counted = any(arg.counts for _, arg in self.arguments)
-        required = self.required_count == len(self.arguments)
-        self.single_length = -1
-        if plain and single and required and not counted:
-            self.single_length = self.words_count + len(self.arguments) + 1
+        words = [arg for _, arg in self.arguments]
+        if self.variadic is not None:
+            words.append(self.variadic[1])
+        plain = all(arg.is_plain and not arg.optional and not arg.counts for arg in words)
+        plain = plain and not self._required
+        self.plain_length = self.words_count + len(words) if plain else -1
         self.arity = self._arity()
         ends = self.variadic is None and not self.options
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
@@ -205,8 +198,6 @@ class Command:
         """
         length = len(request)
         if length == self.plain_length:
-            return request[self.words_count :], NO_OPTIONS
-        if length == self.single_length:
             return request[self.words_count :], NO_OPTIONS
         return self._bind(request)
 

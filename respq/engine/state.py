@@ -140,7 +140,6 @@ class State:
             job.receipt = receipt = b"%d:%b" % (job.fence, job.id)
             queue.leases[receipt] = job
         elif phase == DELAYED:
-            queue.delayed.add(job.due_ms >> DELAY_BITS, job.number, job)
             queue.delayed_count += 1
         elif phase == DONE:
             queue.done_count += 1
@@ -151,9 +150,27 @@ class State:
                 queue.children.setdefault(parent, {})[job.number] = None
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.hold(job)
+        self._time(job)
+
+    def _time(self, job: Job) -> None:
+        """Put a job into the indexes of instants."""
+        if not self.live:
+            return
+        if job.phase == DELAYED:
+            job.queue.delayed.add(job.due_ms >> DELAY_BITS, job.number, job)
         timer_ms = job.timer_ms
         if timer_ms:
             self.timers.add(timer_ms, job.number, job)
+
+    def _untime(self, job: Job) -> None:
+        """Take it out of them."""
+        if not self.live:
+            return
+        if job.phase == DELAYED:
+            job.queue.delayed.remove(job.due_ms >> DELAY_BITS, job.number)
+        timer_ms = job.timer_ms
+        if timer_ms:
+            self.timers.remove(timer_ms, job.number)
 
     def _tell_waiters(self, queue: Queue) -> None:
         """Have the broker look again for those who wait for jobs of a queue."""
@@ -176,7 +193,6 @@ class State:
             if queue.settings.concurrency is not None:
                 self._tell_waiters(queue)
         elif phase == DELAYED:
-            queue.delayed.remove(job.due_ms >> DELAY_BITS, job.number)
             queue.delayed_count -= 1
         elif phase == DONE:
             queue.done_count -= 1
@@ -191,21 +207,32 @@ class State:
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.free(job)
             self._tell_waiters(queue)
-        timer_ms = job.timer_ms
-        if timer_ms:
-            self.timers.remove(timer_ms, job.number)
+        self._untime(job)
 
-    def _end(self, queue: Queue, job: Job, how: bytes, said: bytes = b"") -> None:
-        """Have those who wait for the end of a job told of it."""
-        self.endings[queue.db, queue.name, job.id] = how, said
-        self.news.append((queue.db, job.number))
+    def _ended(self, job: Job, how: bytes, said: bytes = b"") -> None:
+        """Remember how a job ended, for the jobs and the clients that wait for that."""
+        queue = job.queue
+        if job.number in queue.children:
+            self.ended.append((queue, job.number, job.id, how == b"done"))
+        if job.number in self.awaited:
+            self.endings[queue.db, queue.name, job.id] = how, said
+            self.news.append((queue.db, job.number))
 
-    def _end_all(self, queue: Queue) -> None:
+    def _all_ended(self, queue: Queue) -> None:
         """Have those told who wait for jobs of a queue that are thrown away."""
         for number in self.awaited:
             job = queue.job(number)
             if job is not None:
-                self._end(queue, job, b"gone")
+                self._ended(job, b"gone")
+
+    def _bury(self, job: Job, order: int, due_ms: int, died_ms: int, notes: Notes) -> None:
+        """Make a dead letter of a job: it holds no key and waits for nobody any more."""
+        self._move(job, DEAD, order, due_ms, died_ms)
+        job.notes = notes
+        job.queue.let_go(job)
+        if job.options is not None and job.options.depends:
+            job.options = msgspec.structs.replace(job.options, depends=())
+        self._ended(job, b"dead", notes.error)
 
     def _move(self, job: Job, phase: int, order: int, due_ms: int, since_ms: int) -> None:
         """Take a job from its phase to another."""
@@ -348,8 +375,7 @@ class State:
                 self._leave(job)
                 queue.forget(job)
             return
-        if self.awaited:
-            self._end_all(queue)
+        self._all_ended(queue)
         self.graveyard += queue.jobs.values()
         queue.jobs = {}
         queue.delayed = Timers()
@@ -372,8 +398,7 @@ class State:
             del self.schedules[schedule.number]
         for window in queue.windows.values():
             self._untime_window(window)
-        if self.awaited:
-            self._end_all(queue)
+        self._all_ended(queue)
         self.graveyard += queue.jobs.values()
         if not self.live:
             self.graveyard.clear()
@@ -585,13 +610,9 @@ class State:
             if self.live:
                 self._leave_leases(acked)
             acked[0].queue.forget_all(acked)
-            if acked[0].queue.children:
+            if self.awaited or acked[0].queue.children:
                 for job in acked:
-                    self._note_end(job, done=True)
-            if self.awaited:
-                for job in acked:
-                    if job.number in self.awaited:
-                        self._end(job.queue, job, b"done")
+                    self._ended(job, b"done")
 
     def _leave_leases(self, acked: list[Job]) -> None:
         """Take LEASED jobs of one queue, which nobody will look for again, out of the indexes."""
@@ -627,10 +648,8 @@ class State:
             return
         self._leave(job)
         job.queue.forget(job)
-        self._note_end(job, done=record.cause in (jobs.TAKEN, jobs.OVER))
-        if self.awaited and job.number in self.awaited:
-            said = job.notes.error if job.notes is not None else b""
-            self._end(job.queue, job, _ENDED_AS.get(record.cause, b"gone"), said)
+        said = job.notes.error if job.notes is not None else b""
+        self._ended(job, _ENDED_AS.get(record.cause, b"gone"), said)
 
     def _job_released(self, record: JobReleased) -> None:
         queue = self.queues.get(record.queue)
@@ -676,15 +695,9 @@ class State:
         job = self._present(queue, record.number)
         if job is None:
             return
-        self._move(job, DEAD, record.order, record.due_ms, record.died_ms)
-        job.queue.let_go(job)
-        self._note_end(job, done=False)
-        if self.awaited and job.number in self.awaited:
-            self._end(job.queue, job, b"dead", record.error)
         log = job.notes.log if job.notes is not None else ()
-        job.notes = Notes(record.failures, record.crashes, record.error, record.reason, log=log)
-        if job.options is not None and job.options.depends:
-            job.options = msgspec.structs.replace(job.options, depends=())
+        notes = Notes(record.failures, record.crashes, record.error, record.reason, log=log)
+        self._bury(job, record.order, record.due_ms, record.died_ms, notes)
 
     def _job_undone(self, record: JobUndone) -> None:
         queue = self.queues.get(record.queue)
@@ -719,14 +732,7 @@ class State:
         notes.result = record.result
         job.holder = b""
         job.queue.let_go(job)
-        self._note_end(job, done=True)
-        if self.awaited and job.number in self.awaited:
-            self._end(job.queue, job, b"done", record.result)
-
-    def _note_end(self, job: Job, *, done: bool) -> None:
-        """Remember a job that ended and that others wait for, until they are told."""
-        if job.number in job.queue.children:
-            self.ended.append((job.queue, job.number, job.id, done))
+        self._ended(job, b"done", record.result)
 
     def _children_freed(self, record: ChildrenFreed) -> None:
         queue = self.queues.get(record.queue)
@@ -752,20 +758,9 @@ class State:
             queue.totals.dead += len(record.numbers)
         for children, place in self._present_runs(queue, record.numbers):
             for order, job in enumerate(children, record.order + place):
-                self._leave(job)
-                job.phase = DEAD
-                job.order = order
-                job.due_ms = record.due_ms
-                job.since_ms = record.died_ms
-                job.notes = Notes(error=record.error, reason=jobs.PARENT_ENDED)
-                job.queue.let_go(job)
-                if job.options is not None:
-                    # Whoever redrives it wants it done, whatever became of its parents.
-                    job.options = msgspec.structs.replace(job.options, depends=())
-                self._enter(job)
-                self._note_end(job, done=False)
-                if self.awaited and job.number in self.awaited:
-                    self._end(job.queue, job, b"dead", record.error)
+                notes = Notes(error=record.error, reason=jobs.PARENT_ENDED)
+                # Whoever redrives it wants it done, whatever became of its parents.
+                self._bury(job, order, record.due_ms, record.died_ms, notes)
 
     def _job_edited(self, record: JobEdited) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
@@ -796,20 +791,6 @@ class State:
             queue.ready.disown(job)
             self._edit(successor, record)
             self._enter(successor)
-
-    def _untime(self, job: Job) -> None:
-        """Take a job that keeps its phase out of the indexes of instants."""
-        if self.live and job.timer_ms:
-            self.timers.remove(job.timer_ms, job.number)
-        if self.live and job.phase == DELAYED:
-            job.queue.delayed.remove(job.due_ms >> DELAY_BITS, job.number)
-
-    def _time(self, job: Job) -> None:
-        """Put it into them again."""
-        if self.live and job.timer_ms:
-            self.timers.add(job.timer_ms, job.number, job)
-        if self.live and job.phase == DELAYED:
-            job.queue.delayed.add(job.due_ms >> DELAY_BITS, job.number, job)
 
     @staticmethod
     def _edit(job: Job, record: JobEdited) -> None:

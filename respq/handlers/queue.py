@@ -67,7 +67,7 @@ def qpush(call: Call, queue: Key, payload: Bulk, *, terms: PushOptions = None) -
     if terms is None:
         [number] = call.engine.push(call.now_ms, call.session.db, queue, [payload])
         return job_id(call.now_ms, number)
-    _check_sizes(call, terms.then.payload if terms.then is not None else b"")
+    _check_sizes(call, *_then(terms))
     ids = call.engine.push_many(call.now_ms, call.session.db, queue, [payload], terms)
     return None if ids is None else ids[0]
 
@@ -81,9 +81,9 @@ def qmpush(
     terms: PushManyOptions = None,
 ) -> Reply:
     """Put several jobs into a queue, all or none, and return their ids."""
-    then = terms.then if terms is not None else None
-    _check_sizes(call, *payload, then.payload if then is not None else b"")
-    ids = call.engine.push_many(call.now_ms, call.db, queue, list(payload), terms or PushTerms())
+    terms = terms or PushTerms()
+    _check_sizes(call, *payload, *_then(terms))
+    ids = call.engine.push_many(call.now_ms, call.db, queue, list(payload), terms)
     return NULL_ARRAY if ids is None else list(ids)
 
 
@@ -161,7 +161,7 @@ def qmove(
 ) -> Reply:
     """Finish a delivery and push a job into another queue, both or neither."""
     terms = terms or PushTerms()
-    _check_sizes(call, payload or b"", terms.then.payload if terms.then is not None else b"")
+    _check_sizes(call, payload or b"", *_then(terms))
     ids = call.engine.move(call.now_ms, call.db, source, destination, receipt, payload, terms)
     return None if ids is None else ids[0]
 
@@ -369,6 +369,11 @@ def _delivery(job: Job, noack: bool, withmeta: bool) -> Reply:
 def _plain_delivery(job: Job) -> tuple[bytes, bytes, bytes]:
     receipt = job.receipt
     return (receipt[receipt.index(b":") + 1 :], receipt, job.payload)
+
+
+def _then(terms: PushTerms) -> tuple[bytes, ...]:
+    """Return the payload of what follows on the job, if anything does."""
+    return () if terms.then is None else (terms.then.payload,)
 
 
 def _check_sizes(call: Call, *payloads: bytes) -> None:

@@ -302,12 +302,16 @@ def test_what_cannot_be_read(harness: Harness) -> None:
 # Many.
 
 
-def test_many_children_are_freed_in_slices(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def children(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have 35 jobs wait for one, and be told in slices of 10."""
     monkeypatch.setattr(flow, "FLOW_SLICE", 10)
     push(harness, "a")
     harness.say(f"QMPUSH q 35 {' '.join(['x'] * 35)} DEPENDS 1 a")
+
+
+@pytest.mark.usefixtures("children")
+def test_many_children_are_freed_in_slices(harness: Harness) -> None:
     receipt = harness.say("QPOP q")[1].decode()
 
     harness.say(f"QACK q {receipt}")
@@ -323,12 +327,8 @@ def test_many_children_are_freed_in_slices(
     assert harness.say("QLEN q") == 35
 
 
-def test_many_children_of_a_dead_parent_die_in_slices(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(flow, "FLOW_SLICE", 10)
-    push(harness, "a")
-    harness.say(f"QMPUSH q 35 {' '.join(['x'] * 35)} DEPENDS 1 a")
+@pytest.mark.usefixtures("children")
+def test_many_children_of_a_dead_parent_die_in_slices(harness: Harness) -> None:
 
     harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} FATAL")
 
@@ -338,12 +338,8 @@ def test_many_children_of_a_dead_parent_die_in_slices(
     assert harness.say("QDLQ COUNT q") == 36
 
 
-def test_a_dead_parent_is_not_forgotten_before_its_children_are_told(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(flow, "FLOW_SLICE", 10)
-    push(harness, "a")
-    harness.say(f"QMPUSH q 35 {' '.join(['x'] * 35)} DEPENDS 1 a")
+@pytest.mark.usefixtures("children")
+def test_a_dead_parent_is_not_forgotten_before_its_children_are_told(harness: Harness) -> None:
     harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} FATAL")
 
     assert harness.say("QDLQ PURGE q") == 36

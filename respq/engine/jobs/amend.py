@@ -98,9 +98,11 @@ class Amending(Producing):
     def kick_these(self, now_ms: int, db: int, name: bytes, ids: Sequence[bytes]) -> int:
         """Make those of the jobs READY that are DELAYED; return how many they were."""
         queue = self.state.names[db].get(name)
+        if queue is None:
+            return 0
         kicked = 0
-        for job_id in ids if queue is not None else ():
-            job = queue.find(job_id) if queue is not None else None
+        for job_id in ids:
+            job = queue.find(job_id)
             if job is not None and job.phase == DELAYED:
                 self._kick_one(now_ms, job)
                 kicked += 1

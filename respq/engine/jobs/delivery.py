@@ -146,8 +146,7 @@ class Delivering(Producing):
                 self.expire(now_ms, job)
                 continue
             self.emit(JobRemoved(queue.number, job.number, jobs.TAKEN, now_ms))
-            if job.options is not None and job.options.then is not None:
-                self.follow_up(now_ms, db, job.options.then)
+            self.follow_up(now_ms, job)
             taken.append(job)
         return taken
 
@@ -175,7 +174,7 @@ class Delivering(Producing):
         """
         queue = self.state.names[db].get(name)
         if strict:
-            self._check_held(now_ms, queue, receipts)
+            self._all_held(now_ms, queue, receipts)
         if result:
             _check_burst(receipts, result, "a result")
         numbers: dict[int, None] = {}
@@ -197,6 +196,18 @@ class Delivering(Producing):
             self.emit(JobsAcked(queue.number, list(numbers)))
             return good
         acked = queue.jobs_of(list(numbers))
+        cancelled = self._finish(now_ms, queue, acked, result)
+        places = [place for place, each in enumerate(good) if each]
+        for place, job in zip(places, acked, strict=True):
+            good[place] = job.number not in cancelled
+        return good
+
+    def _finish(self, now_ms: int, queue: Queue, acked: list[Job], result: bytes) -> set[int]:
+        """End jobs some of which are more than done: kept, followed by others, or cancelled.
+
+        Returns:
+            The numbers of those that are cancelled.
+        """
         cancelled = {job.number for job in acked if _is_cancelled(job)}
         for number in cancelled:
             self.emit(JobRemoved(queue.number, number, jobs.CANCELLED))
@@ -210,12 +221,8 @@ class Delivering(Producing):
                 self.emit(JobDone(queue.number, job.number, now_ms + keep_ms, now_ms, result))
             elif self.state.endings:
                 self._tell_result(queue, job, result)
-            if job.options is not None and job.options.then is not None:
-                self.follow_up(now_ms, db, job.options.then)
-        places = [place for place, each in enumerate(good) if each]
-        for place, job in zip(places, acked, strict=True):
-            good[place] = job.number not in cancelled
-        return good
+            self.follow_up(now_ms, job)
+        return cancelled
 
     def _tell_result(self, queue: Queue, job: Job, result: bytes) -> None:
         """Let those who wait for the end of a job have the result, though it is not kept."""
@@ -243,9 +250,7 @@ class Delivering(Producing):
             Cancelled: if its job is cancelled.
             RespqError: whatever `push_many` raises.
         """
-        self._check_held(now_ms, self.state.names[db].get(source), (receipt,))
-        (job,) = self.held(now_ms, db, source, (receipt,))
-        assert job is not None
+        (job,) = self._all_held(now_ms, self.state.names[db].get(source), (receipt,))
         labels = job.options.labels if job.options is not None else None
         if labels is not None and terms.labels is None:
             terms = msgspec.structs.replace(
@@ -257,8 +262,10 @@ class Delivering(Producing):
         self.ack(now_ms, db, source, (receipt,))
         return ids
 
-    def _check_held(self, now_ms: int, queue: Queue | None, receipts: Sequence[bytes]) -> None:
-        """Raise unless all receipts are good, and none is of a cancelled job."""
+    @staticmethod
+    def _all_held(now_ms: int, queue: Queue | None, receipts: Sequence[bytes]) -> list[Job]:
+        """Return the jobs of receipts; raise unless all are good, and none is cancelled."""
+        found = []
         for receipt, job in zip(receipts, _leased(queue, receipts), strict=True):
             if job is None or job.due_ms <= now_ms:
                 check_receipt(receipt)
@@ -268,6 +275,8 @@ class Delivering(Producing):
             if job.notes is not None and job.notes.cancelled:
                 reason = shown(job.notes.error) or "no reason given"
                 raise Cancelled(f"job '{shown(job.id)}' is cancelled: {reason}")
+            found.append(job)
+        return found
 
     def nack(
         self,
@@ -522,7 +531,6 @@ class Delivering(Producing):
         error: bytes = b"",
     ) -> None:
         notes = job.notes or jobs.Notes()
-        keepdead_ms = job.queue.settings.keepdead_ms
         self.emit(
             JobDied(
                 job.queue.number,
@@ -534,7 +542,7 @@ class Delivering(Producing):
                 notes.failures if failures is None else failures,
                 notes.crashes if crashes is None else crashes,
                 error or notes.error,
-                0 if keepdead_ms is None else now_ms + keepdead_ms,
+                job.queue.keeps_dead_until(now_ms),
             )
         )
 

@@ -109,7 +109,6 @@ class Flowing(Amending):
         how = "is dead" if queue.job(parent) is not None else "was thrown away"
         first = self.state.next_number
         self.state.next_number += len(numbers)
-        keepdead_ms = queue.settings.keepdead_ms
         self.emit(
             ChildrenDied(
                 queue.number,
@@ -118,6 +117,6 @@ class Flowing(Amending):
                 first,
                 now_ms,
                 f"its parent {shown(name)} {how}".encode(),
-                0 if keepdead_ms is None else now_ms + keepdead_ms,
+                queue.keeps_dead_until(now_ms),
             )
         )

@@ -12,8 +12,7 @@ import msgspec
 
 from respq.config import ANSWER_WINDOW_MS, EVICTED_MAX, META_BYTES_MAX
 from respq.engine.core import EngineCore, check_name, shown
-from respq.engine.jobs.dedup import REPLACE, Dedup, DedupTerms, given_key, payload_key
-from respq.engine.jobs.dedup import RETURN as ON_RETURN
+from respq.engine.jobs.dedup import REPLACE, RETURN, Dedup, DedupTerms, given_key, payload_key
 from respq.engine.jobs.job import DEAD, DONE, EVICTED, LEASED, REPLACED, Job, job_id
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.jobs.rate import Rate
@@ -86,12 +85,15 @@ class PushTerms(msgspec.Struct, frozen=True):
 class Producing(EngineCore):
     """Pushes."""
 
-    def follow_up(self, now_ms: int, db: int, then: FollowUp) -> None:
-        """Push the job that follows on another.
+    def follow_up(self, now_ms: int, job: Job) -> None:
+        """Push what follows on a job that is done, if anything does.
 
         It is never refused: nobody could be told.
         """
-        queue = self.queue_or_new(now_ms, db, then.queue)
+        then = job.options.then if job.options is not None else None
+        if then is None:
+            return
+        queue = self.queue_or_new(now_ms, job.queue.db, then.queue)
         self.put_one(now_ms, queue, then.payload, b"" if queue.settings.text else 0)
 
     def put_one(
@@ -339,7 +341,7 @@ def _replaced(queue: Queue, key: bytes, holder: bytes, terms: DedupTerms) -> Job
     job = queue.keys.get(key)
     if terms.on == REPLACE and job is not None and job.phase != LEASED:
         return job
-    if terms.on in (None, ON_RETURN):
+    if terms.on in (None, RETURN):
         return None
     if terms.on == REPLACE and job is not None:
         raise WrongState(

@@ -209,6 +209,11 @@ class Queue:
             count = min(count, settings.rate.left(self.paid_until, now_ms))
         return max(0, count)
 
+    def keeps_dead_until(self, now_ms: int) -> int:
+        """Return until when a job that dies now is kept; 0 for ever."""
+        keepdead_ms = self.settings.keepdead_ms
+        return 0 if keepdead_ms is None else now_ms + keepdead_ms
+
     def decide_limits(self) -> None:
         """Note whether anything but its READY jobs decides what it gives out, and takes."""
         settings = self.settings
