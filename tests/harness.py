@@ -218,7 +218,7 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
     return {
         "about": (queue.number, queue.db, queue.name, queue.made_ms, queue.active_ms),
         "configured": queue.configured,
-        "pauses": (queue.paused_in_ms, queue.paused_out_ms),
+        "pauses": _fields(queue.pauses),
         "paid_until": (queue.paid_until, queue.push_paid_until),
         "settings": queue.settings,
         "totals": queue.totals.as_list(),

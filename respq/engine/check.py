@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from msgspec.structs import astuple
+
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, PHASE_NAMES, READY
 from respq.engine.jobs.queue import DELAY_BITS, FOREVER_MS, Queue
 from respq.engine.state import State
@@ -92,10 +94,10 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     limits = settings.concurrency is not None or settings.rate is not None
     grouped = settings.group_concurrency is not None or settings.fair
     assert (queue.groups is not None) == grouped
-    assert queue.is_limited == (limits or queue.paused_out_ms > 0 or grouped)
+    assert queue.is_limited == (limits or queue.pauses.pops_ms > 0 or grouped)
     guards = settings.maxlen is not None or settings.push_rate is not None
-    assert queue.is_guarded == (guards or settings.refuse_duplicates or queue.paused_in_ms > 0)
-    pauses = {queue.paused_in_ms, queue.paused_out_ms} - {0}
+    assert queue.is_guarded == (guards or settings.refuse_duplicates or queue.pauses.puts_ms > 0)
+    pauses = {*astuple(queue.pauses)} - {0}
     assert queue.configured or not (pauses or queue.rate_opens_ms)
     assert queue.look_ms <= min(pauses - {FOREVER_MS}, default=queue.look_ms)
     assert queue.look_ms or (queue.configured and not pauses - {FOREVER_MS})

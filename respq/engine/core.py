@@ -5,10 +5,10 @@ from __future__ import annotations
 from respq.config import NAME_BYTES_MAX
 from respq.engine.jobs.cron import Zones
 from respq.engine.jobs.job import DELAYED, Job
-from respq.engine.jobs.queue import Queue
+from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.records import QueueMade, QueueSettings, Record
 from respq.engine.state import State
-from respq.errors import NoQueue, SyntaxFault, TooBig
+from respq.errors import NoQueue, Paused, SyntaxFault, TooBig
 
 DEFAULT_SETTINGS = QueueSettings()
 
@@ -106,6 +106,12 @@ def check_name(what: str, name: bytes) -> None:
         raise SyntaxFault(f"{what} is empty, it needs 1 to {NAME_BYTES_MAX} bytes")
     if len(name) > NAME_BYTES_MAX:
         raise TooBig(f"{what} is {len(name)} bytes long, the limit is {NAME_BYTES_MAX}")
+
+
+def paused(now_ms: int, queue: Queue, until_ms: int, what: str) -> Paused:
+    """Return the error for what a queue takes none of until then."""
+    end = "" if until_ms == FOREVER_MS else f" for another {until_ms - now_ms} ms"
+    return Paused(f"queue '{shown(queue.name)}' takes no {what}{end}: QUEUE RESUME ends that")
 
 
 def shown(name: bytes) -> str:

@@ -70,6 +70,16 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """Groups take turns."""
 
 
+class Pauses(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Until when a queue refuses what; 0 if it does not, `FOREVER_MS` until somebody says so."""
+
+    puts_ms: int = 0
+    pops_ms: int = 0
+    """To a pop it looks empty."""
+    acks_ms: int = 0
+    touches_ms: int = 0
+
+
 class Labels(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a producer says about a job to people and tools; the queue does not look at it."""
 
@@ -129,9 +139,7 @@ class QueueMade(Record, tag=10):
     configured: bool
     settings: QueueSettings
     totals: list[int] = []
-    paused_in_ms: int = 0
-    paused_out_ms: int = 0
-    """As in `QueuePaused`."""
+    pauses: Pauses = Pauses()
     paid_until: int = 0
     push_paid_until: int = 0
     """See `Rate`."""
@@ -168,14 +176,10 @@ class QueueDropped(Record, tag=14):
 
 
 class QueuePaused(Record, tag=15):
-    """Until when a queue takes no jobs, and gives none out; 0 if it does now.
-
-    `FOREVER_MS` is until somebody says otherwise.
-    """
+    """The pauses of a queue are these now."""
 
     queue: int
-    paused_in_ms: int
-    paused_out_ms: int
+    pauses: Pauses
 
 
 class JobsPushed(Record, tag=20):

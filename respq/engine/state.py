@@ -287,7 +287,7 @@ class State:
             settings=record.settings,
             totals=Totals(*record.totals),
         )
-        queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
+        queue.pauses = record.pauses
         queue.paid_until, queue.push_paid_until = record.paid_until, record.push_paid_until
         queue.decide_limits()
         self.queues[queue.number] = queue
@@ -323,7 +323,7 @@ class State:
 
     def _queue_paused(self, record: QueuePaused) -> None:
         queue = self.queues[record.queue]
-        queue.paused_in_ms, queue.paused_out_ms = record.paused_in_ms, record.paused_out_ms
+        queue.pauses = record.pauses
         self._configured(queue)
 
     def _configured(self, queue: Queue) -> None:
@@ -338,7 +338,7 @@ class State:
         if not self.live:
             return
         if queue.configured:
-            instants = (queue.paused_in_ms, queue.paused_out_ms, queue.rate_opens_ms)
+            instants = (*msgspec.structs.astuple(queue.pauses), queue.rate_opens_ms)
             self.look_at(queue, min((ms for ms in instants if 0 < ms < FOREVER_MS), default=0))
         else:
             self.look_at(queue, queue.active_ms + IDLE_QUEUE_MS)

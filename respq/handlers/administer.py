@@ -6,14 +6,25 @@ from respq.broker.call import Call
 from respq.broker.command import Flags
 from respq.broker.table import CommandTable
 from respq.engine.core import shown
+from respq.engine.jobs.administer import PAUSABLE
 from respq.engine.jobs.inspect import queue_facts, server_facts, settings_facts
 from respq.errors import NoQueue
-from respq.handlers.arguments import Key, Keys, PauseFor, PauseIn, PauseOut, QueueChanges
+from respq.handlers.arguments import (
+    Key,
+    Keys,
+    PauseAck,
+    PauseFor,
+    PauseIn,
+    PauseOut,
+    PauseTouch,
+    QueueChanges,
+)
 from respq.resp.replies import OK, Reply
 
 TABLE = CommandTable()
 _WRITE = Flags.WRITE
 _READ = Flags.READONLY | Flags.DRAIN
+_BOTH_WAYS = ("puts_ms", "pops_ms")
 
 
 @TABLE.command("QUEUE CREATE", group="queue", since="0.1.0", flags=_WRITE | Flags.DENYOOM)
@@ -74,23 +85,35 @@ def queue_pause(
     call: Call,
     queue: Key,
     *,
-    puts: PauseIn = False,
-    pops: PauseOut = False,
+    puts_ms: PauseIn = False,
+    pops_ms: PauseOut = False,
+    acks_ms: PauseAck = False,
+    touches_ms: PauseTouch = False,
     for_ms: PauseFor = None,
 ) -> Reply:
-    """Have a queue take no jobs, or give none out, or both."""
-    both = not (puts or pops)
-    call.engine.pause_queue(
-        call.now_ms, call.db, queue, puts=puts or both, pops=pops or both, for_ms=for_ms
-    )
+    """Have a queue take no jobs, or give none out, or let none be finished."""
+    what = _named(puts_ms=puts_ms, pops_ms=pops_ms, acks_ms=acks_ms, touches_ms=touches_ms)
+    call.engine.pause_queue(call.now_ms, call.db, queue, what or _BOTH_WAYS, for_ms=for_ms)
     return OK
 
 
 @TABLE.command("QUEUE RESUME", group="queue", since="0.1.0", flags=_WRITE)
-def queue_resume(call: Call, queue: Key, *, puts: PauseIn = False, pops: PauseOut = False) -> Reply:
+def queue_resume(
+    call: Call,
+    queue: Key,
+    *,
+    puts_ms: PauseIn = False,
+    pops_ms: PauseOut = False,
+    acks_ms: PauseAck = False,
+    touches_ms: PauseTouch = False,
+) -> Reply:
     """End the pauses of a queue."""
-    both = not (puts or pops)
-    return int(call.engine.resume_queue(call.db, queue, puts=puts or both, pops=pops or both))
+    what = _named(puts_ms=puts_ms, pops_ms=pops_ms, acks_ms=acks_ms, touches_ms=touches_ms)
+    return int(call.engine.resume_queue(call.db, queue, what or PAUSABLE))
+
+
+def _named(**directions: bool) -> list[str]:
+    return [name for name, named in directions.items() if named]
 
 
 @TABLE.command("QSTATS", group="queue", since="0.1.0", flags=_READ)

@@ -471,6 +471,8 @@ QueueChanges = Annotated[
 """The fields of `QueueSettings` that are named."""
 PauseIn = Annotated[bool, Arg(bool, token=b"IN")]
 PauseOut = Annotated[bool, Arg(bool, token=b"OUT")]
+PauseAck = Annotated[bool, Arg(bool, token=b"ACK")]
+PauseTouch = Annotated[bool, Arg(bool, token=b"TOUCH")]
 PauseFor = Annotated[
     int | None,
     Arg(duration_between("FOR", 1), kind="integer", values=("ms",), token=b"FOR"),

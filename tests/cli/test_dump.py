@@ -93,7 +93,7 @@ def test_what_a_record_holds_is_shown_too() -> None:
 
     assert 'options (id "order-17"  attempts -  backoff (kind 2  base_ms 1000  max_ms' in push
     assert "configured yes  settings (text yes  min_first no  lease_ms -" in make
-    assert "totals [1, 2]  paused_in_ms 0" in make
+    assert "totals [1, 2]  pauses (puts_ms 0  pops_ms 0" in make
 
 
 def test_json_has_one_object_a_line() -> None:

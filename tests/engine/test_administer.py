@@ -59,6 +59,8 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"PUSHRATE": b"8 PER 1000",
         b"paused_in_ms": 0,
         b"paused_out_ms": 0,
+        b"paused_ack_ms": 0,
+        b"paused_touch_ms": 0,
     }
 
 

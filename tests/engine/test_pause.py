@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from respq.config import IDLE_QUEUE_MS
+from respq.errors import Paused
 from respq.resp.replies import OK
 from tests.harness import WAITS, Harness
 
@@ -122,6 +123,70 @@ def test_what_is_held_may_be_finished(filled: Harness) -> None:
     assert filled.say(f"QTOUCH q {held[2]} LEASE 5s") == [filled.now_ms + 5_000]
 
 
+@pytest.mark.parametrize("ending", ["QACK q {}", "QACK q {} STRICT", "QNACK q {}", "QMOVE q o {}"])
+def test_a_queue_may_let_nothing_be_finished(filled: Harness, ending: str) -> None:
+    receipt = filled.say("QPOP q")[1].decode()
+    filled.say("QUEUE PAUSE q ACK FOR 10s")
+    filled.crash()
+
+    assert filled.refusal(ending.format(receipt)) == (
+        "PAUSED queue 'q' takes no acks for another 10000 ms: QUEUE RESUME ends that"
+    )
+    assert filled.say(f"QTOUCH q {receipt}") == [filled.now_ms + 30_000]
+    filled.pass_ms(9_999)
+    assert isinstance(filled.say(ending.format(receipt)), Paused)
+
+    filled.pass_ms(1)
+    assert not isinstance(filled.say(ending.format(receipt)), Paused)
+    assert filled.say("QSTATS q")[b"q"][b"leased"] == 0
+
+
+def test_acks_in_a_pipeline_are_refused_too(filled: Harness) -> None:
+    filled.say("QPUSH q y")
+    receipts = [receipt.decode() for _, receipt, _ in filled.say("QPOP q COUNT 2")]
+    filled.say("QUEUE PAUSE q ACK")
+
+    replies = filled.default.pipeline(*(f"QACK q {each}" for each in receipts))
+
+    assert [str(each)[:29] for each in replies] == ["PAUSED queue 'q' takes no ack"] * 2
+    assert filled.say("QUEUE RESUME q ACK") == 1
+    assert filled.default.pipeline(*(f"QACK q {each}" for each in receipts)) == [1, 1]
+
+
+def test_a_queue_may_let_no_lease_be_held_for_longer(filled: Harness) -> None:
+    receipt = filled.say("QPOP q LEASE 10s")[1].decode()
+    filled.say("QUEUE PAUSE q TOUCH")
+
+    assert filled.refusal(f"QTOUCH q {receipt} LEASE 20s") == (
+        "PAUSED queue 'q' takes no touches: QUEUE RESUME ends that"
+    )
+    filled.pass_ms(9_999)
+    assert filled.say(f"QACK q {receipt}") == 1
+
+
+def test_leases_end_while_nothing_may_be_finished(filled: Harness) -> None:
+    receipt = filled.say("QPOP q LEASE 10s")[1].decode()
+    filled.say("QUEUE PAUSE q ACK")
+    filled.pass_ms(10_000)
+    filled.say("QUEUE RESUME q")
+
+    assert filled.say(f"QACK q {receipt}") == 0
+    assert filled.say("QLEN q") == 1
+
+
+def test_a_pause_without_a_word_lets_work_be_finished_and_a_resume_ends_all(
+    filled: Harness,
+) -> None:
+    filled.say("QUEUE PAUSE q")
+    assert pauses(filled) == (-1, -1, 0, 0)
+
+    filled.say("QUEUE PAUSE q ACK TOUCH FOR 1s")
+    assert pauses(filled) == (-1, -1, filled.now_ms + 1_000, filled.now_ms + 1_000)
+
+    assert filled.say("QUEUE RESUME q") == 1
+    assert pauses(filled) == (0, 0, 0, 0)
+
+
 def test_times_run_on(filled: Harness) -> None:
     filled.say("QPUSH q short TTL 5s")
     filled.say("QUEUE PAUSE q")
@@ -166,14 +231,15 @@ def test_a_queue_that_is_dropped_takes_its_pause_with_it(filled: Harness) -> Non
 
 
 def test_the_settings_show_the_pauses(filled: Harness) -> None:
-    def pauses() -> tuple[int, int]:
-        facts = filled.say("QUEUE GET q")
-        return facts[b"paused_in_ms"], facts[b"paused_out_ms"]
-
-    assert pauses() == (0, 0)
+    assert pauses(filled) == (0, 0, 0, 0)
     filled.say("QUEUE PAUSE q IN")
     filled.say("QUEUE PAUSE q OUT FOR 1s")
-    assert pauses() == (-1, filled.now_ms + 1_000)
+    assert pauses(filled) == (-1, filled.now_ms + 1_000, 0, 0)
+
+
+def pauses(harness: Harness) -> tuple[int, ...]:
+    facts = harness.say("QUEUE GET q")
+    return tuple(facts[b"paused_%b_ms" % each] for each in (b"in", b"out", b"ack", b"touch"))
 
 
 def test_a_resume_says_whether_there_was_a_pause(filled: Harness) -> None:

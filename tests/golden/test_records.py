@@ -36,6 +36,7 @@ from respq.engine.records import (
     JobTouched,
     JobUndone,
     Labels,
+    Pauses,
     QueueDropped,
     QueueMade,
     QueuePaused,
@@ -126,7 +127,7 @@ EXPECTED: dict[str, Record] = {
     "12-queue-renamed": QueueRenamed(2, b"post"),
     "13-queue-purged": QueuePurged(2, phase=-1, below=1 << 40, count=12),
     "14-queue-dropped": QueueDropped(2),
-    "15-queue-paused": QueuePaused(2, NOW_MS + 60_000, 1 << 62),
+    "15-queue-paused": QueuePaused(2, Pauses(NOW_MS + 60_000, 1 << 62, NOW_MS + 1, NOW_MS + 2)),
     "20-jobs-pushed": JobsPushed(2, 41, [b"payload"], 0, NOW_MS, 0, None),
     "20-jobs-pushed-with-all": JobsPushed(
         2, 41, [b"\x00\xff payload", b""], b"high", NOW_MS, NOW_MS + 1_000, OPTIONS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from respq.engine.jobs.job import DELETED, DONE, OVER
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.records import (
     JobRemoved,
+    Pauses,
     QueueDropped,
     QueuePaused,
     QueuePurged,
@@ -22,6 +23,7 @@ from respq.engine.records import (
 from respq.errors import Exists, Immutable, WrongState
 
 ANY_PHASE = -1
+PAUSABLE = Pauses.__struct_fields__
 REGROUPED_MAX = 10_000
 """Jobs that are put into another order at once; it takes about 10 ms."""
 
@@ -122,34 +124,28 @@ class Administering(EngineCore):
         now_ms: int,
         db: int,
         name: bytes,
+        what: Collection[str],
         *,
-        puts: bool,
-        pops: bool,
         for_ms: int | None = None,
     ) -> None:
-        """Have a queue refuse pushes, or give out nothing, or both; without an end, or for a while.
+        """Have a queue refuse some of what is asked of it, without an end or for a while.
 
-        A direction that is not named stays as it is. Raises `NoQueue`.
+        ``what`` are fields of `Pauses`; those that are not named stay. Raises `NoQueue`.
         """
-        queue = self.queue(db, name)
-        until_ms = FOREVER_MS if for_ms is None else now_ms + for_ms
         self._pause(
-            queue,
-            until_ms if puts else queue.paused_in_ms,
-            until_ms if pops else queue.paused_out_ms,
+            self.queue(db, name),
+            dict.fromkeys(what, FOREVER_MS if for_ms is None else now_ms + for_ms),
         )
 
-    def resume_queue(self, db: int, name: bytes, *, puts: bool, pops: bool) -> bool:
+    def resume_queue(self, db: int, name: bytes, what: Collection[str]) -> bool:
         """End pauses; return whether there was one. Raises `NoQueue`."""
-        queue = self.queue(db, name)
-        return self._pause(
-            queue, 0 if puts else queue.paused_in_ms, 0 if pops else queue.paused_out_ms
-        )
+        return self._pause(self.queue(db, name), dict.fromkeys(what, 0))
 
-    def _pause(self, queue: Queue, in_ms: int, out_ms: int) -> bool:
-        if (in_ms, out_ms) == (queue.paused_in_ms, queue.paused_out_ms):
+    def _pause(self, queue: Queue, ends: dict[str, int]) -> bool:
+        pauses = msgspec.structs.replace(queue.pauses, **ends)
+        if pauses == queue.pauses:
             return False
-        self.emit(QueuePaused(queue.number, in_ms, out_ms))
+        self.emit(QueuePaused(queue.number, pauses))
         return True
 
     def look_at_queue(self, now_ms: int, queue: Queue) -> None:
@@ -159,8 +155,8 @@ class Administering(EngineCore):
             return
         if 0 < queue.rate_opens_ms <= now_ms:
             self.state.open_at(queue, 0)
-        pauses = (queue.paused_in_ms, queue.paused_out_ms)
-        self._pause(queue, *(0 if until_ms <= now_ms else until_ms for until_ms in pauses))
+        ends = msgspec.structs.asdict(queue.pauses)
+        self._pause(queue, {what: 0 for what, until_ms in ends.items() if until_ms <= now_ms})
 
     def _look_at_idle(self, now_ms: int, queue: Queue) -> None:
         """Drop a queue that nobody configured and nobody has used for a day."""

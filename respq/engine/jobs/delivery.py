@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from respq.config import ERROR_BYTES_MAX, RESTART_LEASE_MS, TRANSACTION_BYTES_MAX
-from respq.engine.core import shown
+from respq.engine.core import paused, shown
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import LEASED, PHASE_NAMES, Job, is_receipt
 from respq.engine.jobs.push import Producing, PushTerms
@@ -167,12 +167,15 @@ class Delivering(Producing):
         is gone. ``result`` stays with the jobs that are kept, and goes to those who wait.
 
         Raises:
+            Paused: if the queue takes no acks for now.
             SyntaxFault: if one of them does not have the form of a receipt.
             BadReceipt: if ``strict`` and one of them is stale.
             Cancelled: if ``strict`` and one of them is of a cancelled job.
             TooBig: for so many that the result, kept with each, would burst a transaction.
         """
         queue = self.state.names[db].get(name)
+        if queue is not None and queue.pauses.acks_ms:
+            raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         if strict:
             self._all_held(now_ms, queue, receipts)
         if result:
@@ -245,12 +248,16 @@ class Delivering(Producing):
         The new job carries what the old one said of itself, unless it brings its own.
 
         Raises:
+            Paused: if the source takes no acks for now.
             SyntaxFault: if the receipt does not have the form of one.
             BadReceipt: if it is stale.
             Cancelled: if its job is cancelled.
             RespqError: whatever `push_many` raises.
         """
-        (job,) = self._all_held(now_ms, self.state.names[db].get(source), (receipt,))
+        queue = self.state.names[db].get(source)
+        if queue is not None and queue.pauses.acks_ms:
+            raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
+        (job,) = self._all_held(now_ms, queue, (receipt,))
         labels = job.options.labels if job.options is not None else None
         if labels is not None and terms.labels is None:
             terms = msgspec.structs.replace(
@@ -301,9 +308,13 @@ class Delivering(Producing):
             Unix milliseconds; 0 for READY at once, `DUE_DEAD`, `DUE_STALE`.
 
         Raises:
+            Paused: if the queue takes no acks for now: nothing that ends a delivery.
             SyntaxFault: if one of them does not have the form of a receipt.
             TooBig: for so many that the error, kept with each, would burst a transaction.
         """
+        queue = self.state.names[db].get(name)
+        if queue is not None and queue.pauses.acks_ms:
+            raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         error = error[:ERROR_BYTES_MAX]
         _check_burst(receipts, error, "an error")
         held = self.held(now_ms, db, name, receipts)
@@ -336,9 +347,13 @@ class Delivering(Producing):
             that lasts for as long as it may already.
 
         Raises:
+            Paused: if the queue takes no touches for now.
             SyntaxFault: if one of them does not have the form of a receipt.
             TooBig: for so many that the line, kept with each, would burst a transaction.
         """
+        queue = self.state.names[db].get(name)
+        if queue is not None and queue.pauses.touches_ms:
+            raise paused(now_ms, queue, queue.pauses.touches_ms, "touches")
         line = line[:ERROR_BYTES_MAX]
         _check_burst(receipts, line, "a line")
         return [

@@ -50,8 +50,8 @@ class Explaining(Amending):
         options = job.options
         if options is not None and options.expires_ms is not None and options.expires_ms <= now_ms:
             yield b"expired", f"its ttl is over since {options.expires_ms}"
-        if queue.paused_out_ms:
-            until = "QUEUE RESUME" if queue.paused_out_ms == FOREVER_MS else queue.paused_out_ms
+        if queue.pauses.pops_ms:
+            until = "QUEUE RESUME" if queue.pauses.pops_ms == FOREVER_MS else queue.pauses.pops_ms
             yield b"paused", f"its queue gives out nothing until {until}"
         if settings.concurrency is not None and len(queue.leases) >= settings.concurrency:
             yield (

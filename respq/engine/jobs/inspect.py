@@ -177,8 +177,10 @@ def settings_facts(queue: Queue) -> Facts:
         b"KEEP": settings.keep_ms or 0,
         b"RATE": _rate_text(settings.rate),
         b"PUSHRATE": _rate_text(settings.push_rate),
-        b"paused_in_ms": _pause_end(queue.paused_in_ms),
-        b"paused_out_ms": _pause_end(queue.paused_out_ms),
+        b"paused_in_ms": _pause_end(queue.pauses.puts_ms),
+        b"paused_out_ms": _pause_end(queue.pauses.pops_ms),
+        b"paused_ack_ms": _pause_end(queue.pauses.acks_ms),
+        b"paused_touch_ms": _pause_end(queue.pauses.touches_ms),
     }
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import msgspec
 
 from respq.config import ANSWER_WINDOW_MS, EVICTED_MAX, META_BYTES_MAX
-from respq.engine.core import EngineCore, check_name, shown
+from respq.engine.core import EngineCore, check_name, paused, shown
 from respq.engine.jobs.dedup import REPLACE, RETURN, Dedup, DedupTerms, given_key, payload_key
 from respq.engine.jobs.job import DEAD, DONE, EVICTED, LEASED, REPLACED, Job, job_id
-from respq.engine.jobs.queue import FOREVER_MS, Queue
+from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
 from respq.engine.records import (
@@ -32,7 +32,6 @@ from respq.errors import (
     Duplicate,
     MaxLen,
     NoJob,
-    Paused,
     RateLimited,
     SyntaxFault,
     TooBig,
@@ -266,8 +265,8 @@ class Producing(EngineCore):
             RateLimited: if they would come too soon after others.
             MaxLen: if it is full.
         """
-        if queue.paused_in_ms:
-            raise _paused(now_ms, queue)
+        if queue.pauses.puts_ms:
+            raise paused(now_ms, queue, queue.pauses.puts_ms, "jobs")
         settings = queue.settings
         if settings.refuse_duplicates and not keyed:
             self._refuse_duplicates(queue, payloads)
@@ -365,12 +364,6 @@ def _check_push_rate(now_ms: int, queue: Queue, rate: Rate, count: int) -> None:
         raise RateLimited(
             retry_ms, f"queue '{name}' takes {rate.jobs} jobs in {rate.per_ms} ms: try again then"
         )
-
-
-def _paused(now_ms: int, queue: Queue) -> Paused:
-    name, until_ms = shown(queue.name), queue.paused_in_ms
-    end = "" if until_ms == FOREVER_MS else f" for another {until_ms - now_ms} ms"
-    return Paused(f"queue '{name}' takes no jobs{end}: QUEUE RESUME ends that")
 
 
 def read_priority(given: bytes | None, *, text: bool) -> int | bytes:

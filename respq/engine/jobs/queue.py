@@ -28,7 +28,7 @@ import msgspec
 from respq.engine.grouped import GroupedOrder
 from respq.engine.jobs.job import Job
 from respq.engine.ordered import ReadyOrder
-from respq.engine.records import AnswerKept, QueueSettings, ScheduleSet, WindowOpened
+from respq.engine.records import AnswerKept, Pauses, QueueSettings, ScheduleSet, WindowOpened
 from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
@@ -128,8 +128,7 @@ class Queue:
         "name",
         "number",
         "paid_until",
-        "paused_in_ms",
-        "paused_out_ms",
+        "pauses",
         "push_paid_until",
         "rate_opens_ms",
         "ready",
@@ -159,10 +158,7 @@ class Queue:
         self.settings = settings
         self.totals = totals
         self.jobs: dict[int, dict[int, Job]] = {}
-        self.paused_in_ms = 0
-        """Until when it takes no jobs; 0 if it does."""
-        self.paused_out_ms = 0
-        """Until when it gives none out; 0 if it does."""
+        self.pauses = Pauses()
         self.paid_until = 0
         """What its rate has given out; see `Rate`."""
         self.push_paid_until = 0
@@ -198,7 +194,7 @@ class Queue:
         count = self.ready.count
         if not self.is_limited:
             return count
-        if self.paused_out_ms:
+        if self.pauses.pops_ms:
             return 0
         settings = self.settings
         if self.groups is not None:
@@ -218,9 +214,9 @@ class Queue:
         """Note whether anything but its READY jobs decides what it gives out, and takes."""
         settings = self.settings
         limits = settings.concurrency is not None or settings.rate is not None
-        self.is_limited = limits or self.paused_out_ms > 0 or self.groups is not None
+        self.is_limited = limits or self.pauses.pops_ms > 0 or self.groups is not None
         guards = settings.maxlen is not None or settings.push_rate is not None
-        self.is_guarded = guards or settings.refuse_duplicates or self.paused_in_ms > 0
+        self.is_guarded = guards or settings.refuse_duplicates or self.pauses.puts_ms > 0
 
     def begin_order(self) -> None:
         """Have an order without jobs, of the kind that the settings ask for."""
