@@ -86,6 +86,8 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     }
     for window in queue.windows.values():
         timed.add((window.until_ms, window.number))
+    for gate in queue.gates.values():
+        timed.add((gate.until_ms, gate.number))
     for schedule in queue.schedules.values():
         assert state.schedules[schedule.number] is schedule
         if schedule.next_ms and not schedule.paused:
@@ -94,7 +96,8 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     limits = settings.concurrency is not None or settings.rate is not None
     grouped = settings.group_concurrency is not None or settings.fair
     assert (queue.groups is not None) == grouped
-    assert queue.is_limited == (limits or queue.pauses.pops_ms > 0 or grouped)
+    closed = queue.pauses.pops_ms > 0 or b"" in queue.gates
+    assert queue.is_limited == (limits or closed or grouped)
     guards = settings.maxlen is not None or settings.push_rate is not None
     assert queue.is_guarded == (guards or settings.refuse_duplicates or queue.pauses.puts_ms > 0)
     pauses = {*astuple(queue.pauses)} - {0}

@@ -15,7 +15,14 @@ from respq.engine.jobs.explain import Explaining
 from respq.engine.jobs.job import DEAD, DELAYED, DONE, FORGOTTEN, LEASED, OVER, Job
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
-from respq.engine.records import JobDue, JobRemoved, WindowClosed, WindowOpened
+from respq.engine.records import (
+    GateClosed,
+    GateOpened,
+    JobDue,
+    JobRemoved,
+    WindowClosed,
+    WindowOpened,
+)
 
 
 class Engine(Scheduling, Delivering, DeadLetters, Explaining, Administering):
@@ -43,6 +50,8 @@ class Engine(Scheduling, Delivering, DeadLetters, Explaining, Administering):
                 self.look_at_queue(now_ms, due)
             elif isinstance(due, WindowOpened):
                 self.emit(WindowClosed(due.queue, due.number, due.key))
+            elif isinstance(due, GateClosed):
+                self.emit(GateOpened(due.queue, due.number, due.group))
             else:
                 self.fire(now_ms, due)
             if self.state.ended:

@@ -13,7 +13,7 @@ The methods that `ReadyOrder` has do the same for who calls them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from functools import cmp_to_key
 from heapq import merge
 from itertools import islice
@@ -45,12 +45,31 @@ class Group:
 class GroupedOrder:
     """Jobs by priority, then by their order or by turns, as far as their groups allow."""
 
-    __slots__ = ("_end", "_groups", "_min_first", "_open", "_turns", "count", "fair", "limit")
+    __slots__ = (
+        "_end",
+        "_gates",
+        "_groups",
+        "_min_first",
+        "_open",
+        "_turns",
+        "count",
+        "fair",
+        "limit",
+    )
 
-    def __init__(self, *, min_first: bool, limit: int | None, fair: bool) -> None:
+    def __init__(
+        self,
+        *,
+        min_first: bool,
+        limit: int | None,
+        fair: bool,
+        gates: Container[bytes] = (),
+    ) -> None:
         self.limit = limit
         self.fair = fair
         self.count = 0
+        self._gates = gates
+        """Names of groups that give out nothing for now; the queue keeps them."""
         self._min_first = min_first
         self._end = 0 if min_first else -1
         self._groups: dict[bytes, Group] = {}
@@ -89,8 +108,15 @@ class GroupedOrder:
         return found.held if found is not None else 0
 
     def is_closed(self, group: bytes) -> bool:
-        """Tell whether a group may give out nothing for what it holds."""
-        return bool(group) and self.limit is not None and self.held(group) >= self.limit
+        """Tell whether a group may give out nothing, for what it holds or for its gate."""
+        found = self._groups.get(group)
+        return group in self._gates if found is None else self._is_closed(found)
+
+    def gate_moved(self, group: bytes) -> None:
+        """Look at a group again whose gate was closed or opened."""
+        found = self._groups.get(group)
+        if found is not None:
+            self._refresh(found)
 
     def append(self, job: Job) -> None:
         """Put a job behind its equals; one that keeps its place in strict order goes there."""
@@ -174,6 +200,10 @@ class GroupedOrder:
         lines = [iter(group.ready) for group in self._groups.values()]
         return merge(*lines, key=cmp_to_key(self._by_urgency))
 
+    def _is_closed(self, group: Group) -> bool:
+        full = self.limit is not None and group.held >= self.limit
+        return bool(group.name) and (full or group.name in self._gates)
+
     def _by_urgency(self, one: Job, other: Job) -> int:
         """Compare jobs: below 0 if ``one`` goes first."""
         if one.priority == other.priority:
@@ -199,7 +229,7 @@ class GroupedOrder:
     def _refresh(self, group: Group) -> None:
         """Have a group stand where its first job and what it holds say."""
         first = group.ready.first()
-        if first is None or (group.name and self.limit is not None and group.held >= self.limit):
+        if first is None or self._is_closed(group):
             place = None
         else:
             place = first.priority, group.turn if self.fair else first.order

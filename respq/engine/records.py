@@ -16,7 +16,7 @@ layout that changes gets a new tag, and the old class stays to be read (tests/go
     queues     10-19   made, set, renamed, purged, dropped, paused
     jobs       20-39   pushed or restored (full state), then changes of one job
     schedules  40-49
-    answers    50-59   what a repeated push is told, and windows in which it is one
+    answers    50-59   what a repeated push is told, windows in which it is one, and gates
 
 Every job record carries its queue's number, so that totals can be counted from the
 record alone, even when the job itself is gone.
@@ -467,6 +467,23 @@ class WindowClosed(Record, tag=52):
     key: bytes
 
 
+class GateClosed(Record, tag=53):
+    """A group of a queue gives out nothing until then; the whole queue if ``group`` is empty."""
+
+    queue: int
+    number: int
+    group: bytes
+    until_ms: int
+
+
+class GateOpened(Record, tag=54):
+    """It gives out jobs again."""
+
+    queue: int
+    number: int
+    group: bytes
+
+
 AnyRecord = (
     EpochStarted
     | QueueMade
@@ -497,4 +514,6 @@ AnyRecord = (
     | AnswerKept
     | WindowOpened
     | WindowClosed
+    | GateClosed
+    | GateOpened
 )

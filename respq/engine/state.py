@@ -33,6 +33,8 @@ from respq.engine.records import (
     ChildrenDied,
     ChildrenFreed,
     EpochStarted,
+    GateClosed,
+    GateOpened,
     JobCancelled,
     JobDied,
     JobDone,
@@ -63,7 +65,7 @@ from respq.engine.records import (
 from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
-Timed = Job | ScheduleSet | Queue | WindowOpened
+Timed = Job | ScheduleSet | Queue | WindowOpened | GateClosed
 
 
 Ending = tuple[bytes, bytes]
@@ -121,6 +123,8 @@ class State:
                 self._time_schedule(schedule)
             for window in queue.windows.values():
                 self.timers.add(window.until_ms, window.number, window)
+            for gate in queue.gates.values():
+                self.timers.add(gate.until_ms, gate.number, gate)
             self._time_queue(queue)
 
     # Indexes: where a job stands by its phase.
@@ -398,6 +402,8 @@ class State:
             del self.schedules[schedule.number]
         for window in queue.windows.values():
             self._untime_window(window)
+        for gate in queue.gates.values():
+            self._untime_window(gate)
         self._all_ended(queue)
         self.graveyard += queue.jobs.values()
         if not self.live:
@@ -877,9 +883,36 @@ class State:
         self._untime_window(window)
         del queue.windows[record.key]
 
-    def _untime_window(self, window: WindowOpened) -> None:
+    def _untime_window(self, window: WindowOpened | GateClosed) -> None:
         if self.live:
             self.timers.remove(window.until_ms, window.number)
+
+    def _gate_closed(self, record: GateClosed) -> None:
+        queue = self.queues[record.queue]
+        old = queue.gates.get(record.group)
+        if old is not None:
+            self._untime_window(old)
+        queue.gates[record.group] = record
+        if self.live:
+            self.timers.add(record.until_ms, record.number, record)
+        self._gate_moved(queue, record.group)
+
+    def _gate_opened(self, record: GateOpened) -> None:
+        queue = self.queues.get(record.queue)
+        gate = queue.gates.get(record.group) if queue is not None else None
+        if queue is None or gate is None or gate.number != record.number:
+            self.passed_over = max(self.passed_over, record.number)
+            return
+        self._untime_window(gate)
+        del queue.gates[record.group]
+        self._gate_moved(queue, record.group)
+        self._tell_waiters(queue)
+
+    @staticmethod
+    def _gate_moved(queue: Queue, group: bytes) -> None:
+        queue.decide_limits()
+        if queue.groups is not None:
+            queue.groups.gate_moved(group)
 
 
 _ENDED_AS = {
@@ -945,4 +978,6 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     AnswerKept: State._answer_kept,
     WindowOpened: State._window_opened,
     WindowClosed: State._window_closed,
+    GateClosed: State._gate_closed,
+    GateOpened: State._gate_opened,
 }

@@ -411,7 +411,17 @@ Weights = Annotated[
         excludes="turns",
     ),
 ]
-Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"))]
+Outcome = Annotated[bytes, Arg(bytes, words=(b"SILENT", b"FAIL", b"FATAL"), excludes="outcome")]
+RateLimit = Annotated[
+    int,
+    Arg(
+        duration_between("RATELIMIT", 1),
+        kind="integer",
+        values=("ms",),
+        token=b"RATELIMIT",
+        excludes="outcome",
+    ),
+]
 ErrorText = Annotated[bytes, Arg(bytes, values=("text",), token=b"ERROR")]
 
 QueueChanges = Annotated[

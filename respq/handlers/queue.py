@@ -8,7 +8,7 @@ from respq.broker.call import Call, Wait
 from respq.broker.command import Flags, RunAnswer
 from respq.broker.table import CommandTable
 from respq.engine.engine import Engine
-from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL
+from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL, SILENT
 from respq.engine.jobs.inspect import delivery_facts, job_facts
 from respq.engine.jobs.job import Job, job_id
 from respq.engine.jobs.push import PushTerms
@@ -36,6 +36,7 @@ from respq.handlers.arguments import (
     Progress,
     PushManyOptions,
     PushOptions,
+    RateLimit,
     Reason,
     Receipt,
     Result,
@@ -205,6 +206,7 @@ def qnack(
     queue: Key,
     *receipt: Receipt,
     outcome: Outcome = FAIL,
+    closed_ms: RateLimit = 0,
     delay_ms: NackDelay = None,
     error: ErrorText = b"",
     front: Front = False,
@@ -215,15 +217,20 @@ def qnack(
         raise SyntaxFault("syntax error near 'DELAY': a dead letter waits for nothing")
     if outcome == FATAL and front:
         raise SyntaxFault("syntax error near 'FRONT': a dead letter stands in no line")
+    if closed_ms and delay_ms is not None:
+        raise SyntaxFault("syntax error near 'DELAY': RATELIMIT says how long to wait")
+    if closed_ms and front:
+        raise SyntaxFault("syntax error near 'FRONT': with RATELIMIT it goes there by itself")
     due = call.engine.nack(
         call.now_ms,
         call.db,
         queue,
         receipt,
-        outcome=outcome,
+        outcome=SILENT if closed_ms else outcome,
         delay=delay_ms,
         error=error,
-        front=front,
+        front=front or closed_ms > 0,
+        closed_ms=closed_ms,
     )
     return list(due) if withdue else sum(each != DUE_STALE for each in due)
 

@@ -61,6 +61,8 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"paused_out_ms": 0,
         b"paused_ack_ms": 0,
         b"paused_touch_ms": 0,
+        b"closed_until_ms": 0,
+        b"closed_groups": 0,
     }
 
 

@@ -20,6 +20,8 @@ from respq.engine.records import (
     ChildrenFreed,
     EpochStarted,
     FollowUp,
+    GateClosed,
+    GateOpened,
     JobCancelled,
     JobDied,
     JobDone,
@@ -188,6 +190,8 @@ EXPECTED: dict[str, Record] = {
     "42-schedule-removed": ScheduleRemoved(2, 5),
     "51-window-opened": WindowOpened(2, 6, b"=order-7", b"1795000000000-41", NOW_MS + 60_000),
     "52-window-closed": WindowClosed(2, 6, b"=order-7"),
+    "53-gate-closed": GateClosed(2, 44, b"tenant-7", NOW_MS + 30_000),
+    "54-gate-opened": GateOpened(2, 44, b"tenant-7"),
     "50-answer-kept": AnswerKept(2, b"7:producer", [b"1795000000000-41", b"x"], NOW_MS + 600_000),
 }
 SEVERAL = [

@@ -12,6 +12,7 @@ from respq.engine.core import DEFAULT_SETTINGS, EngineCore, check_name, shown
 from respq.engine.jobs.job import DELETED, DONE, OVER
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.records import (
+    GateOpened,
     JobRemoved,
     Pauses,
     QueueDropped,
@@ -138,8 +139,15 @@ class Administering(EngineCore):
         )
 
     def resume_queue(self, db: int, name: bytes, what: Collection[str]) -> bool:
-        """End pauses; return whether there was one. Raises `NoQueue`."""
-        return self._pause(self.queue(db, name), dict.fromkeys(what, 0))
+        """End pauses; return whether there was one. Raises `NoQueue`.
+
+        With those of pops the gates are opened that workers have closed.
+        """
+        queue = self.queue(db, name)
+        gates = list(queue.gates.values()) if "pops_ms" in what else []
+        for gate in gates:
+            self.emit(GateOpened(queue.number, gate.number, gate.group))
+        return self._pause(queue, dict.fromkeys(what, 0)) or bool(gates)
 
     def _pause(self, queue: Queue, ends: dict[str, int]) -> bool:
         pauses = msgspec.structs.replace(queue.pauses, **ends)
@@ -160,7 +168,7 @@ class Administering(EngineCore):
 
     def _look_at_idle(self, now_ms: int, queue: Queue) -> None:
         """Drop a queue that nobody configured and nobody has used for a day."""
-        if len(queue) or queue.schedules or queue.windows:
+        if len(queue) or queue.schedules or queue.windows or queue.gates:
             self.state.look_at(queue, now_ms + IDLE_QUEUE_MS)
         elif queue.active_ms + IDLE_QUEUE_MS > now_ms:
             self.state.look_at(queue, queue.active_ms + IDLE_QUEUE_MS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ from respq.engine.jobs.push import Producing, PushTerms
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms, drawn
 from respq.engine.records import (
+    GateClosed,
     JobDied,
     JobDone,
     JobReleased,
@@ -296,16 +297,19 @@ class Delivering(Producing):
         delay: int | None = None,
         error: bytes = b"",
         front: bool = False,
+        closed_ms: int = 0,
     ) -> list[int]:
         """Give deliveries back; return for each when it is due again.
 
         FAIL counts an attempt and backs off, SILENT counts nothing, FATAL makes the job a
         dead letter. ``delay`` is milliseconds instead of the backoff; of ``error`` the first
         `ERROR_BYTES_MAX` bytes stay with the job. With ``front`` they stand before the jobs
-        of their priority, in their order, as soon as they are due.
+        of their priority, in their order, as soon as they are due. With ``closed_ms`` the groups
+        of the jobs give out nothing for so long, or the queue where groups do not matter.
 
         Returns:
-            Unix milliseconds; 0 for READY at once, `DUE_DEAD`, `DUE_STALE`.
+            Unix milliseconds; 0 for READY at once, `DUE_DEAD`, `DUE_STALE`. Of one that is READY
+            in what was closed, when that opens.
 
         Raises:
             Paused: if the queue takes no acks for now: nothing that ends a delivery.
@@ -324,7 +328,28 @@ class Delivering(Producing):
             else self._nack_one(now_ms, job, outcome, delay, error, front)
             for job in (reversed(held) if front else held)
         ]
-        return due[::-1] if front else due
+        if front:
+            due.reverse()
+        if closed_ms and queue is not None:
+            jobs_held = [job for job, each in zip(held, due, strict=True) if each != DUE_STALE]
+            opens = self._close(queue, filter(None, jobs_held), now_ms + closed_ms)
+            due = [
+                opens.get(job.number, each) if job is not None and each == 0 else each
+                for job, each in zip(held, due, strict=True)
+            ]
+        return due
+
+    def _close(self, queue: Queue, held: Iterable[Job], until_ms: int) -> dict[int, int]:
+        """Close the gates of jobs until then or later; return when each opens, by their numbers."""
+        opens = {}
+        for job in held:
+            group = (job.options.group if job.options is not None else None) or b""
+            group = b"" if queue.groups is None else group
+            gate = queue.gates.get(group)
+            if gate is None or gate.until_ms < until_ms:
+                self.emit(GateClosed(queue.number, self.next_number(), group, until_ms))
+            opens[job.number] = queue.gates[group].until_ms
+        return opens
 
     def touch(
         self,

@@ -19,7 +19,7 @@ from respq.engine.jobs.job import (
     Job,
     Notes,
 )
-from respq.engine.jobs.queue import FOREVER_MS
+from respq.engine.jobs.queue import FOREVER_MS, Queue
 
 AHEAD_MAX = 10_000
 """So many jobs are counted that stand before one."""
@@ -48,11 +48,13 @@ class Explaining(Amending):
         queue = job.queue
         settings = queue.settings
         options = job.options
+        group = (options.group if options is not None else None) or b""
         if options is not None and options.expires_ms is not None and options.expires_ms <= now_ms:
             yield b"expired", f"its ttl is over since {options.expires_ms}"
         if queue.pauses.pops_ms:
             until = "QUEUE RESUME" if queue.pauses.pops_ms == FOREVER_MS else queue.pauses.pops_ms
             yield b"paused", f"its queue gives out nothing until {until}"
+        yield from _closed_gates(queue, group)
         if settings.concurrency is not None and len(queue.leases) >= settings.concurrency:
             yield (
                 b"concurrency",
@@ -62,13 +64,12 @@ class Explaining(Amending):
         if rate is not None and not rate.left(queue.paid_until, now_ms):
             opens_ms = rate.opens_ms(queue.paid_until)
             yield b"rate", f"RATE lets the next job go at {opens_ms}"
-        group = (options.group if options is not None else None) or b""
-        if queue.groups is not None and queue.groups.is_closed(group):
-            held = queue.groups.held(group)
+        limit = settings.group_concurrency
+        held = queue.groups.held(group) if queue.groups is not None else 0
+        if group and limit is not None and held >= limit:
             yield (
                 b"group",
-                f"{held} jobs of its group '{shown(group)}' are held, GROUPCONCURRENCY is "
-                f"{settings.group_concurrency}",
+                f"{held} jobs of its group '{shown(group)}' are held, GROUPCONCURRENCY is {limit}",
             )
         ahead = 0
         for other in islice(queue.ready, AHEAD_MAX):
@@ -107,6 +108,17 @@ class Explaining(Amending):
             yield b"dead", f"{reason}: {_said(notes)}: QDLQ REDRIVE gives it another chance"
         elif job.phase == DONE:
             yield b"done", f"it is kept until {job.due_ms}"
+
+
+def _closed_gates(queue: Queue, group: bytes) -> Iterator[tuple[bytes, str]]:
+    for name in dict.fromkeys((b"", group)):
+        gate = queue.gates.get(name)
+        if gate is not None and (not name or queue.groups is not None):
+            what = f"its group '{shown(name)}'" if name else "its queue"
+            yield (
+                b"ratelimit",
+                f"a worker met a rate limit: {what} gives out nothing until {gate.until_ms}",
+            )
 
 
 def _said(notes: Notes) -> str:

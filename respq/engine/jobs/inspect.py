@@ -181,6 +181,8 @@ def settings_facts(queue: Queue) -> Facts:
         b"paused_out_ms": _pause_end(queue.pauses.pops_ms),
         b"paused_ack_ms": _pause_end(queue.pauses.acks_ms),
         b"paused_touch_ms": _pause_end(queue.pauses.touches_ms),
+        b"closed_until_ms": queue.gates[b""].until_ms if b"" in queue.gates else 0,
+        b"closed_groups": len(queue.gates.keys() - {b""}),
     }
 
 

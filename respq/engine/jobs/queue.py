@@ -12,6 +12,7 @@
     flows     numbers of the jobs of each flow
     children  numbers of the BLOCKED jobs that wait for a job, by its number
     windows   what holds a dedup key until an instant, by key
+    gates     what a worker closed for a while, by group; the queue itself by an empty name
     answers   what repeated pushes are told, oldest first
 
 ``ready``, ``delayed``, ``leases`` and the timers are indexes: replay leaves them alone
@@ -28,7 +29,14 @@ import msgspec
 from respq.engine.grouped import GroupedOrder
 from respq.engine.jobs.job import Job
 from respq.engine.ordered import ReadyOrder
-from respq.engine.records import AnswerKept, Pauses, QueueSettings, ScheduleSet, WindowOpened
+from respq.engine.records import (
+    AnswerKept,
+    GateClosed,
+    Pauses,
+    QueueSettings,
+    ScheduleSet,
+    WindowOpened,
+)
 from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
@@ -116,6 +124,7 @@ class Queue:
         "delayed_count",
         "done_count",
         "flows",
+        "gates",
         "groups",
         "ids",
         "is_guarded",
@@ -175,6 +184,7 @@ class Queue:
         self.blocked_count = 0
         self.children: dict[int, dict[int, None]] = {}
         self.flows: dict[bytes, dict[int, None]] = {}
+        self.gates: dict[bytes, GateClosed] = {}
         self.ready: ReadyOrder | GroupedOrder
         self.groups: GroupedOrder | None
         """The same as ``ready``, where groups matter."""
@@ -194,7 +204,7 @@ class Queue:
         count = self.ready.count
         if not self.is_limited:
             return count
-        if self.pauses.pops_ms:
+        if self.pauses.pops_ms or b"" in self.gates:
             return 0
         settings = self.settings
         if self.groups is not None:
@@ -214,7 +224,8 @@ class Queue:
         """Note whether anything but its READY jobs decides what it gives out, and takes."""
         settings = self.settings
         limits = settings.concurrency is not None or settings.rate is not None
-        self.is_limited = limits or self.pauses.pops_ms > 0 or self.groups is not None
+        closed = self.pauses.pops_ms > 0 or b"" in self.gates
+        self.is_limited = limits or closed or self.groups is not None
         guards = settings.maxlen is not None or settings.push_rate is not None
         self.is_guarded = guards or settings.refuse_duplicates or self.pauses.puts_ms > 0
 
@@ -229,6 +240,7 @@ class Queue:
                 min_first=settings.min_first,
                 limit=settings.group_concurrency,
                 fair=settings.fair,
+                gates=self.gates,
             )
 
     @property
