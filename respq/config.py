@@ -74,6 +74,10 @@ SCHEDULES_MAX = 100_000
 """Schedules of one queue."""
 DUE_SLICE = 250
 """Due transitions emitted before a turn's first command: one slice stays under 3 ms."""
+PURGE_SLICE = 1_000
+"""Jobs of one phase that are thrown away in one turn; it takes about 2 ms."""
+PURGE_WALK = 10_000
+"""Jobs that are looked at for it; it takes about 1 ms."""
 FREE_SLICE = 2_000
 """Purged jobs freed in one turn."""
 TURN_COMMANDS_MAX = 256

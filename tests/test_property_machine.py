@@ -376,7 +376,7 @@ class QueueServer(RuleBasedStateMachine):
                 + totals.cancelled
                 + totals.moved
             )
-            assert totals.pushed + totals.returned == sum(queue.counts) - queue.done_count + gone
+            assert totals.pushed + totals.returned == sum(queue.counts) - len(queue.done) + gone
 
     @invariant()
     def nothing_unexpected_was_reported(self) -> None:

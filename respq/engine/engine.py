@@ -13,6 +13,7 @@ from respq.engine.jobs.dead import DeadLetters
 from respq.engine.jobs.delivery import Delivering
 from respq.engine.jobs.explain import Explaining
 from respq.engine.jobs.job import DEAD, DELAYED, DONE, FORGOTTEN, LEASED, OVER, Job
+from respq.engine.jobs.purge import Purging
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
 from respq.engine.records import (
@@ -25,7 +26,7 @@ from respq.engine.records import (
 )
 
 
-class Engine(Scheduling, Delivering, DeadLetters, Explaining, Administering):
+class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administering):
     """All queues, and everything that can be done to them."""
 
     def tick(self, now_ms: int) -> bool:
@@ -39,9 +40,13 @@ class Engine(Scheduling, Delivering, DeadLetters, Explaining, Administering):
             start = len(self.records)
             self.settle_later(now_ms)
             self.end_transaction(start)
+        if self.state.purging:
+            start = len(self.records)
+            self.purge_on(now_ms)
+            self.end_transaction(start)
         timers = self.state.timers
         if timers.first_ms > now_ms:
-            return bool(self.state.graveyard or self.state.untold)
+            return self.state.is_behind
         for due in timers.due(now_ms, DUE_SLICE):
             start = len(self.records)
             if isinstance(due, Job):
@@ -57,11 +62,11 @@ class Engine(Scheduling, Delivering, DeadLetters, Explaining, Administering):
             if self.state.ended:
                 self.settle(now_ms)
             self.end_transaction(start)
-        return timers.first_ms <= now_ms or bool(self.state.graveyard or self.state.untold)
+        return timers.first_ms <= now_ms or self.state.is_behind
 
     def next_deadline_ms(self) -> int:
         """Return the earliest instant at which `tick` has something to do."""
-        return 0 if self.state.graveyard or self.state.untold else self.state.timers.first_ms
+        return 0 if self.state.is_behind else self.state.timers.first_ms
 
     def start(self, now_ms: int) -> None:
         """Begin to serve a state that was read back: what happened meanwhile is settled."""

@@ -160,13 +160,20 @@ class QueueRenamed(Record, tag=12):
 
 
 class QueuePurged(Record, tag=13):
-    """The jobs of a queue in ``phase`` (or in any: -1) with numbers below ``below`` are gone."""
+    """The jobs of a queue in ``phase`` (or in any: -1) with numbers below ``below`` are gone.
+
+    Of a phase those from ``first`` on that came into it at ``at_ms`` or before; the others of them
+    below ``until`` are to follow.
+    """
 
     queue: int
     phase: int
     below: int
     count: int
     """How many they were, for the totals."""
+    first: int = 0
+    until: int = 0
+    at_ms: int = 0
 
 
 class QueueDropped(Record, tag=14):

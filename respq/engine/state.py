@@ -27,7 +27,7 @@ from sortedcontainers import SortedDict
 from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS, LOG_LINES_MAX
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
-from respq.engine.jobs.queue import CHUNK_BITS, DELAY_BITS, FOREVER_MS, Queue, Totals
+from respq.engine.jobs.queue import ANY_PHASE, CHUNK_BITS, DELAY_BITS, FOREVER_MS, Queue, Totals
 from respq.engine.records import (
     AnswerKept,
     ChildrenDied,
@@ -98,6 +98,8 @@ class State:
         """Largest number of an absent object for which replay found a change."""
         self.graveyard: list[dict[int, Job]] = []
         """Jobs of purged queues, to be freed in slices."""
+        self.purging: dict[int, Queue] = {}
+        """Queues, by number, in which a purge goes on."""
         self.awaited: Collection[int] = ()
         """Numbers of jobs whose end somebody waits for; kept by the broker."""
         self.ended: deque[tuple[Queue, int, bytes, bool]] = deque()
@@ -106,6 +108,11 @@ class State:
         """Those of earlier ones that have children who have not been told."""
         self.endings: dict[tuple[int, bytes, bytes], Ending] = {}
         """How awaited jobs ended, by database, queue and id, until the broker has told it."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something was begun that the next turns are to go on with."""
+        return bool(self.graveyard or self.untold or self.purging)
 
     def apply(self, record: Record) -> None:
         """Make one recorded fact true."""
@@ -146,7 +153,7 @@ class State:
         elif phase == DELAYED:
             queue.delayed_count += 1
         elif phase == DONE:
-            queue.done_count += 1
+            queue.done[job.number] = job
         elif phase == BLOCKED:
             queue.blocked_count += 1
             assert job.options is not None
@@ -199,7 +206,7 @@ class State:
         elif phase == DELAYED:
             queue.delayed_count -= 1
         elif phase == DONE:
-            queue.done_count -= 1
+            del queue.done[job.number]
         elif phase == BLOCKED:
             queue.blocked_count -= 1
             assert job.options is not None
@@ -373,17 +380,17 @@ class State:
     def _queue_purged(self, record: QueuePurged) -> None:
         queue = self.queues[record.queue]
         queue.totals.purged += record.count
-        if record.phase >= 0:
-            gone = queue.dead.values() if record.phase == DEAD else queue
-            for job in [j for j in gone if j.phase == record.phase and j.number < record.below]:
-                self._leave(job)
-                queue.forget(job)
+        if record.phase != ANY_PHASE:
+            self._phase_purged(queue, record)
             return
+        queue.purging = {}
+        self._look_at_purging(queue)
         self._all_ended(queue)
         self.graveyard += queue.jobs.values()
         queue.jobs = {}
         queue.delayed = Timers()
-        queue.delayed_count = queue.done_count = queue.blocked_count = 0
+        queue.delayed_count = queue.blocked_count = 0
+        queue.done = {}
         queue.children = {}
         queue.flows = {}
         queue.begin_order()
@@ -394,9 +401,33 @@ class State:
         if not self.live:
             self.graveyard.clear()
 
+    def _phase_purged(self, queue: Queue, record: QueuePurged) -> None:
+        phase, below = record.phase, record.below
+        whole = self.live and not record.until
+        jobs = queue.in_phase(phase) if whole else list(queue.between(record.first, below))
+        for job in jobs:
+            if job.phase == phase and job.number < below and job.since_ms <= record.at_ms:
+                self._leave(job)
+                queue.forget(job)
+                if phase not in (DEAD, DONE):
+                    self._ended(job, b"gone")
+        if below < record.until:
+            queue.purging[phase] = below, record.until, record.at_ms
+        else:
+            queue.purging.pop(phase, None)
+        self._look_at_purging(queue)
+
+    def _look_at_purging(self, queue: Queue) -> None:
+        """Have the next turns go on with a purge, if there is something left of one."""
+        if queue.purging:
+            self.purging[queue.number] = queue
+        else:
+            self.purging.pop(queue.number, None)
+
     def _queue_dropped(self, record: QueueDropped) -> None:
         queue = self.queues.pop(record.queue)
         del self.names[queue.db][queue.name]
+        self.purging.pop(queue.number, None)
         for schedule in queue.schedules.values():
             self._untime_schedule(schedule)
             del self.schedules[schedule.number]
@@ -416,6 +447,7 @@ class State:
         queue.delayed = Timers()
         queue.leases = Spread()
         queue.dead = {}
+        queue.done = {}
         queue.ids = Spread()
         queue.keys = Spread()
         queue.ready.clear()

@@ -8,6 +8,7 @@ from respq.broker.table import CommandTable
 from respq.engine.core import shown
 from respq.engine.jobs.administer import PAUSABLE
 from respq.engine.jobs.inspect import queue_facts, server_facts, settings_facts
+from respq.engine.jobs.queue import ANY_PHASE
 from respq.errors import NoQueue
 from respq.handlers.arguments import (
     Key,
@@ -17,6 +18,7 @@ from respq.handlers.arguments import (
     PauseIn,
     PauseOut,
     PauseTouch,
+    Phase,
     QueueChanges,
 )
 from respq.resp.replies import OK, Reply
@@ -67,9 +69,10 @@ def queue_rename(call: Call, queue: Key, newname: Key) -> Reply:
 
 
 @TABLE.command("QUEUE PURGE", group="queue", since="0.1.0", flags=_WRITE)
-def queue_purge(call: Call, queue: Key) -> Reply:
-    """Throw all jobs of a queue away; the queue and its schedules stay."""
-    return call.engine.purge_queue(call.db, queue)
+def queue_purge(call: Call, queue: Key, *, state: Phase = None) -> Reply:
+    """Throw the jobs of a queue away; the queue and its schedules stay."""
+    found = call.engine.queue(call.db, queue)
+    return call.engine.purge(call.now_ms, found, ANY_PHASE if state is None else state)
 
 
 @TABLE.command("QUEUE DROP", group="queue", since="0.1.0", flags=_WRITE)

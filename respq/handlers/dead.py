@@ -7,6 +7,7 @@ from respq.broker.command import Flags
 from respq.broker.table import CommandTable
 from respq.config import COUNT_MAX
 from respq.engine.jobs.inspect import job_facts
+from respq.engine.jobs.job import DEAD
 from respq.handlers.arguments import Count, DryRun, ErrorPattern, Key, PerSecond, ToQueue
 from respq.resp.replies import Reply
 
@@ -54,4 +55,5 @@ def qdlq_redrive(
 @TABLE.command("QDLQ PURGE", group="queue", since="0.1.0", flags=_WRITE)
 def qdlq_purge(call: Call, queue: Key) -> Reply:
     """Throw all dead letters of a queue away."""
-    return call.engine.purge_dead(call.now_ms, call.db, queue)
+    found = call.engine.state.names[call.db].get(queue)
+    return call.engine.purge(call.now_ms, found, DEAD) if found is not None else 0

@@ -106,7 +106,16 @@ HISTORIES: dict[str, list[Record]] = {
     "queue set": [MADE, QueueSet(1, QueueSettings(lease_ms=5))],
     "queue renamed": [MADE, QueueRenamed(1, b"r"), QueueMade(2, 0, b"q", T, False, MADE.settings)],
     "queue purged": [MADE, PUSHED, DELAYED_PUSH, QueuePurged(1, -1, 9, 2)],
-    "the dead purged": [MADE, PUSHED, DELAYED_PUSH, LEASED_NOW, DIED, QueuePurged(1, DEAD, 9, 1)],
+    "the dead purged": [
+        MADE,
+        PUSHED,
+        DELAYED_PUSH,
+        LEASED_NOW,
+        DIED,
+        QueuePurged(1, DEAD, 9, 1, 0, 0, T),
+    ],
+    "the ready purged": [MADE, PUSHED, DELAYED_PUSH, QueuePurged(1, READY, 9, 1, 0, 0, T)],
+    "a purge that goes on": [MADE, PUSHED, RESTORED, QueuePurged(1, READY, 3, 1, 0, 12, T + 1)],
     "queue dropped": [MADE, PUSHED, SCHEDULE, QueueDropped(1)],
     "paused": [MADE, QueuePaused(1, Pauses(T + 9, FOREVER_MS, T + 8, T + 7))],
     "resumed": [

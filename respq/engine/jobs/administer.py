@@ -17,13 +17,11 @@ from respq.engine.records import (
     Pauses,
     QueueDropped,
     QueuePaused,
-    QueuePurged,
     QueueRenamed,
     QueueSet,
 )
 from respq.errors import Exists, Immutable, WrongState
 
-ANY_PHASE = -1
 PAUSABLE = Pauses.__struct_fields__
 REGROUPED_MAX = 10_000
 """Jobs that are put into another order at once; it takes about 10 ms."""
@@ -84,16 +82,6 @@ class Administering(EngineCore):
                 "their holders ack by its name"
             )
         self.emit(QueueRenamed(queue.number, new_name))
-
-    def purge_queue(self, db: int, name: bytes) -> int:
-        """Throw all jobs of a queue away, in every phase; return how many there were."""
-        queue = self.queue(db, name)
-        count = len(queue)
-        if count:
-            # What is done was counted when it was.
-            purged = count - queue.done_count
-            self.emit(QueuePurged(queue.number, ANY_PHASE, self.state.next_number, purged))
-        return count
 
     def delete(self, db: int, name: bytes, ids: Sequence[bytes]) -> int:
         """Throw jobs away, whatever their phase; return how many there were.

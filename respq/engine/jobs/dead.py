@@ -9,8 +9,8 @@ import msgspec
 
 from respq.engine.core import check_name
 from respq.engine.jobs.flow import Flowing
-from respq.engine.jobs.job import BY_REDRIVE, DEAD, MOVED, Job
-from respq.engine.records import JobReleased, JobRemoved, QueuePurged
+from respq.engine.jobs.job import BY_REDRIVE, MOVED, Job
+from respq.engine.records import JobReleased, JobRemoved
 
 LOOKED_AT_MAX = 100_000
 """Dead letters whose errors are looked at in one go; it takes about 20 ms."""
@@ -89,15 +89,6 @@ class DeadLetters(Flowing):
         priority = job.priority if alike else default
         self.put_one(now_ms, queue, job.payload, priority, delay_ms, None, options)
         self.emit(JobRemoved(job.queue.number, job.number, MOVED))
-
-    def purge_dead(self, now_ms: int, db: int, name: bytes) -> int:
-        """Throw all dead letters of a queue away; return how many there were."""
-        self.settle_all(now_ms)
-        queue = self.state.names[db].get(name)
-        count = len(queue.dead) if queue is not None else 0
-        if queue is not None and count:
-            self.emit(QueuePurged(queue.number, DEAD, self.state.next_number, count))
-        return count
 
 
 def _error(job: Job) -> bytes:

@@ -7,6 +7,7 @@
               here is stale, whatever it says
     delayed   DELAYED jobs by about when they are due, see `DELAY_BITS`
     dead      DEAD jobs by number, in order of death
+    done      DONE jobs by number
     ids       jobs whose producer gave the id
     keys      jobs by the dedup key that they hold
     flows     numbers of the jobs of each flow
@@ -23,11 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import msgspec
 
 from respq.engine.grouped import GroupedOrder
-from respq.engine.jobs.job import Job
+from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, LEASED, READY, Job
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
     AnswerKept,
@@ -46,6 +48,7 @@ DELAY_BITS = 10
 place in an order of a million."""
 SPARSE = 1 << (CHUNK_BITS - 2)
 """So few jobs in a chunk are found faster by sorting them than by trying every number."""
+ANY_PHASE = -1
 FOREVER_MS = 1 << 62
 """Until when a queue is paused without an end."""
 TOTALS = (
@@ -122,7 +125,7 @@ class Queue:
         "dead",
         "delayed",
         "delayed_count",
-        "done_count",
+        "done",
         "flows",
         "gates",
         "groups",
@@ -138,6 +141,7 @@ class Queue:
         "number",
         "paid_until",
         "pauses",
+        "purging",
         "push_paid_until",
         "rate_opens_ms",
         "ready",
@@ -170,6 +174,9 @@ class Queue:
         self.pauses = Pauses()
         self.paid_until = 0
         """What its rate has given out; see `Rate`."""
+        self.purging: dict[int, tuple[int, int, int]] = {}
+        """By phase, what a purge still has to throw away: from which number, until which, and what
+        came into the phase by when."""
         self.push_paid_until = 0
         """What its rate of pushes has let in."""
         self.rate_opens_ms = 0
@@ -180,7 +187,7 @@ class Queue:
         """Whether it may refuse a job for more than its options; derived."""
         self.delayed: Timers[Job] = Timers()
         self.delayed_count = 0
-        self.done_count = 0
+        self.done: dict[int, Job] = {}
         self.blocked_count = 0
         self.children: dict[int, dict[int, None]] = {}
         self.flows: dict[bytes, dict[int, None]] = {}
@@ -251,7 +258,7 @@ class Queue:
             self.delayed_count,
             len(self.leases),
             len(self.dead),
-            self.done_count,
+            len(self.done),
             self.blocked_count,
         )
 
@@ -375,6 +382,23 @@ class Queue:
             else:
                 present = map(chunk.get, range(first, (place + 1) << CHUNK_BITS))
                 yield from (job for job in present if job is not None)
+
+    def between(self, first: int, below: int) -> Iterator[Job]:
+        """Yield the jobs from one number to below another, in their order."""
+        return takewhile(lambda job: job.number < below, self.after(first - 1))
+
+    def in_phase(self, phase: int) -> list[Job]:
+        """Return the jobs of a phase from its index."""
+        if phase == READY:
+            return list(self.ready)
+        if phase == DELAYED:
+            return [job for slot in self.delayed.slots() for job in slot]
+        if phase == BLOCKED:
+            numbers = {number for children in self.children.values() for number in children}
+            return self.jobs_of(sorted(numbers))
+        if phase == LEASED:
+            return list(self.leases.values())
+        return list((self.dead if phase == DEAD else self.done).values())
 
     def __iter__(self) -> Iterator[Job]:
         """Yield every job, in order of number within a chunk's age."""
