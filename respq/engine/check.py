@@ -100,7 +100,13 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     assert (queue.groups is not None) == grouped
     closed = queue.pauses.pops_ms > 0 or b"" in queue.gates
     assert queue.is_limited == (limits or closed or grouped)
-    guards = settings.maxlen is not None or settings.push_rate is not None
+    counted = settings.maxbytes is not None
+    bytes_in = [0] * len(PHASE_NAMES)
+    for job in queue:
+        bytes_in[job.phase] += len(job.payload) * counted
+    assert queue.ready_bytes == bytes_in[READY]
+    assert queue.unready_bytes == bytes_in[DELAYED] + bytes_in[BLOCKED]
+    guards = settings.maxlen is not None or settings.push_rate is not None or counted
     assert queue.is_guarded == (guards or settings.refuse_duplicates or queue.pauses.puts_ms > 0)
     pauses = {*astuple(queue.pauses)} - {0}
     assert queue.configured or not (pauses or queue.rate_opens_ms)

@@ -49,7 +49,7 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     drop_expired: bool = False
     """A job whose ttl is over is dropped; otherwise it is dead."""
     maxlen: int | None = None
-    """At how many READY and DELAYED jobs a push finds it full; None for no limit."""
+    """At how many READY, DELAYED and BLOCKED jobs a push finds it full; None for no limit."""
     drop_oldest: bool = False
     """A push makes room in a full queue; otherwise it is refused."""
     concurrency: int | None = None
@@ -68,6 +68,8 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """How many jobs of a group may be LEASED at once; None for no limit."""
     fair: bool = False
     """Groups take turns."""
+    maxbytes: int | None = None
+    """At how many bytes of READY, DELAYED and BLOCKED payloads a push finds it full."""
 
 
 class Pauses(msgspec.Struct, array_like=True, frozen=True, gc=False):

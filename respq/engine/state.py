@@ -55,6 +55,7 @@ from respq.engine.records import (
     QueuePurged,
     QueueRenamed,
     QueueSet,
+    QueueSettings,
     Record,
     ScheduleFired,
     ScheduleRemoved,
@@ -161,6 +162,8 @@ class State:
                 queue.children.setdefault(parent, {})[job.number] = None
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.hold(job)
+        if queue.settings.maxbytes is not None:
+            queue.count_bytes(phase, len(job.payload))
         self._time(job)
 
     def _time(self, job: Job) -> None:
@@ -218,6 +221,8 @@ class State:
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.free(job)
             self._tell_waiters(queue)
+        if queue.settings.maxbytes is not None:
+            queue.count_bytes(phase, -len(job.payload))
         self._untime(job)
 
     def _ended(self, job: Job, how: bytes, said: bytes = b"") -> None:
@@ -315,10 +320,19 @@ class State:
             queue.settings.group_concurrency,
             queue.settings.fair,
         )
+        if (record.settings.maxbytes is None) != (queue.settings.maxbytes is None):
+            self._count_bytes_anew(queue, record.settings)
         queue.settings = record.settings
         if regroup:
             self._regroup(queue)
         self._configured(queue)
+
+    def _count_bytes_anew(self, queue: Queue, settings: QueueSettings) -> None:
+        """Count the bytes of payloads from now on, or do it no more."""
+        queue.ready_bytes = queue.unready_bytes = 0
+        if self.live and settings.maxbytes is not None:
+            for job in queue:
+                queue.count_bytes(job.phase, len(job.payload))
 
     def _regroup(self, queue: Queue) -> None:
         """Build the order of a queue anew, in which groups matter otherwise from now on."""
@@ -390,6 +404,7 @@ class State:
         queue.jobs = {}
         queue.delayed = Timers()
         queue.delayed_count = queue.blocked_count = 0
+        queue.ready_bytes = queue.unready_bytes = 0
         queue.done = {}
         queue.children = {}
         queue.flows = {}
@@ -510,6 +525,8 @@ class State:
                 self._enter(job)
             return
         queue.ready.extend(priority, pushed.values())
+        if queue.settings.maxbytes is not None:
+            queue.count_bytes(READY, sum(map(len, payloads)))
         if self.watched and (queue.db, queue.name) in self.watched:
             self.news.append((queue.db, queue.name))
 
@@ -558,6 +575,8 @@ class State:
         """Put a READY job into the indexes where its order says, not behind its equals."""
         queue = job.queue
         queue.ready.restore(job)
+        if queue.settings.maxbytes is not None:
+            queue.count_bytes(READY, len(job.payload))
         if job.timer_ms:
             self.timers.add(job.timer_ms, job.number, job)
         self._tell_waiters(queue)
@@ -601,6 +620,8 @@ class State:
     def _enter_leases(self, queue: Queue, leased: list[Job], until_ms: int, fence: int) -> None:
         """Move READY jobs of one queue to the leases; the first gets ``fence``."""
         queue.ready.remove_all(leased)
+        if queue.settings.maxbytes is not None:
+            queue.count_bytes(READY, -sum([len(job.payload) for job in leased]))
         receipts: dict[bytes, Job] = {}
         timed: dict[int, Timed] = {}
         pushed_ms = -1
@@ -810,6 +831,8 @@ class State:
             record.order,
         ):
             self._untime(job)
+            if self.live and queue.settings.maxbytes is not None:
+                queue.count_bytes(job.phase, len(record.payload) - len(job.payload))
             self._edit(job, record)
             self._time(job)
             return

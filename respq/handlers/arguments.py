@@ -449,6 +449,7 @@ QueueChanges = Annotated[
                 token=b"EXPIRED",
             ),
             "maxlen": limit("MAXLEN"),
+            "maxbytes": limit("MAXBYTES"),
             "drop_oldest": Arg(
                 one_of("OVERFLOW", {b"REJECT": False, b"DROPOLDEST": True}),
                 values=("REJECT|DROPOLDEST",),

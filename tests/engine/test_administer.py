@@ -33,7 +33,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
         "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
         "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d RATE 9 per 1m "
-        "DUPLICATES refuse PUSHRATE 8 PER 1s KEEP 1h GROUPCONCURRENCY 2 FAIR yes"
+        "DUPLICATES refuse MAXBYTES 99 PUSHRATE 8 PER 1s KEEP 1h GROUPCONCURRENCY 2 FAIR yes"
     )
 
     harness.say(line)
@@ -48,6 +48,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"TTL": 3_600_000,
         b"EXPIRED": b"DROP",
         b"MAXLEN": 9,
+        b"MAXBYTES": 99,
         b"OVERFLOW": b"DROPOLDEST",
         b"CONCURRENCY": 3,
         b"GROUPCONCURRENCY": 2,
@@ -61,6 +62,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"paused_out_ms": 0,
         b"paused_ack_ms": 0,
         b"paused_touch_ms": 0,
+        b"waiting_bytes": 0,
         b"closed_until_ms": 0,
         b"closed_groups": 0,
     }

@@ -97,6 +97,7 @@ SETTINGS = QueueSettings(
     keep_ms=86_400_000,
     group_concurrency=1,
     fair=True,
+    maxbytes=1 << 30,
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,

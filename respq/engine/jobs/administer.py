@@ -26,6 +26,9 @@ PAUSABLE = Pauses.__struct_fields__
 REGROUPED_MAX = 10_000
 """Jobs that are put into another order at once; it takes about 10 ms."""
 
+COUNTED_MAX = 100_000
+"""Jobs whose bytes are counted at once; it takes about 10 ms."""
+
 
 class Administering(EngineCore):
     """What an operator does to whole queues."""
@@ -44,7 +47,8 @@ class Administering(EngineCore):
         Raises:
             NoQueue: if there is no such queue.
             Immutable: if ORDER or PRIORITIES would change.
-            WrongState: if groups would matter otherwise, for too many jobs to be put in order.
+            WrongState: if groups would matter otherwise, for too many jobs to be put in order; or
+                if there are too many for their bytes to be counted.
         """
         queue = self.queue(db, name)
         for field, word in (("min_first", "ORDER"), ("text", "PRIORITIES")):
@@ -61,6 +65,13 @@ class Administering(EngineCore):
                 raise WrongState(
                     f"queue '{shown(name)}' holds {held} jobs: GROUPCONCURRENCY and FAIR can be "
                     f"changed while it holds {REGROUPED_MAX} at most"
+                )
+        if settings.maxbytes is not None and queue.settings.maxbytes is None:
+            held = len(queue)
+            if held > COUNTED_MAX:
+                raise WrongState(
+                    f"queue '{shown(name)}' holds {held} jobs: MAXBYTES can be set while it holds "
+                    f"{COUNTED_MAX} at most"
                 )
         self.emit(QueueSet(queue.number, settings))
 

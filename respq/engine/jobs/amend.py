@@ -12,7 +12,7 @@ import msgspec
 from respq.config import ERROR_BYTES_MAX
 from respq.engine.core import shown
 from respq.engine.jobs.job import BLOCKED, CANCELLED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
-from respq.engine.jobs.push import Producing, read_priority
+from respq.engine.jobs.push import Producing, no_room_for_bytes, read_priority
 from respq.engine.jobs.retry import Backoff
 from respq.engine.records import JobCancelled, JobDue, JobEdited, JobOptions, JobRemoved, Labels
 from respq.engine.state import Ending
@@ -119,6 +119,7 @@ class Amending(Producing):
 
         Raises:
             NoQueue, NoJob: if it is not there.
+            MaxLen: if its queue has no room for a larger payload.
             WrongState: if somebody holds it, or if a dead letter would get a delay.
             BadPriority: for a priority that the queue cannot order.
             SyntaxFault: if it would be due only after its ttl.
@@ -131,6 +132,8 @@ class Amending(Producing):
             raise WrongState(f"job '{shown(job_id)}' is done: push another")
         if job.phase == DEAD and delays:
             raise WrongState(f"job '{shown(job_id)}' is dead: QDLQ REDRIVE it to have it delivered")
+        if terms.payload is not None and job.phase != DEAD:
+            _check_bytes(job, terms.payload)
         priority = job.priority
         if terms.priority is not None:
             priority = read_priority(terms.priority, text=job.queue.settings.text)
@@ -162,6 +165,13 @@ class Amending(Producing):
                 now_ms if phase != job.phase else job.since_ms,
             )
         )
+
+
+def _check_bytes(job: Job, payload: bytes) -> None:
+    queue, limit = job.queue, job.queue.settings.maxbytes
+    more = len(payload) - len(job.payload)
+    if limit is not None and more > 0 and queue.ready_bytes + queue.unready_bytes + more > limit:
+        raise no_room_for_bytes(queue, more)
 
 
 def _edited(now_ms: int, options: JobOptions, terms: EditTerms) -> JobOptions:

@@ -168,6 +168,7 @@ def settings_facts(queue: Queue) -> Facts:
         b"TTL": settings.ttl_ms or 0,
         b"EXPIRED": b"DROP" if settings.drop_expired else b"DEAD",
         b"MAXLEN": settings.maxlen or 0,
+        b"MAXBYTES": settings.maxbytes or 0,
         b"OVERFLOW": b"DROPOLDEST" if settings.drop_oldest else b"REJECT",
         b"DUPLICATES": b"REFUSE" if settings.refuse_duplicates else b"ALLOW",
         b"CONCURRENCY": settings.concurrency or 0,
@@ -181,6 +182,7 @@ def settings_facts(queue: Queue) -> Facts:
         b"paused_out_ms": _pause_end(queue.pauses.pops_ms),
         b"paused_ack_ms": _pause_end(queue.pauses.acks_ms),
         b"paused_touch_ms": _pause_end(queue.pauses.touches_ms),
+        b"waiting_bytes": queue.ready_bytes + queue.unready_bytes,
         b"closed_until_ms": queue.gates[b""].until_ms if b"" in queue.gates else 0,
         b"closed_groups": len(queue.gates.keys() - {b""}),
     }

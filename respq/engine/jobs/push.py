@@ -272,8 +272,8 @@ class Producing(EngineCore):
             self._refuse_duplicates(queue, payloads)
         if settings.push_rate is not None:
             _check_push_rate(now_ms, queue, settings.push_rate, len(payloads))
-        if settings.maxlen is not None and out is None:
-            self._make_room(queue, len(payloads))
+        if settings.maxlen is not None or settings.maxbytes is not None:
+            self._make_room(queue, payloads, out)
 
     def _refuse_duplicates(self, queue: Queue, payloads: list[bytes]) -> None:
         if len(set(payloads)) < len(payloads):
@@ -288,20 +288,31 @@ class Producing(EngineCore):
             if job is not None:
                 raise Duplicate(job.id, f"has the same payload in queue '{shown(queue.name)}'")
 
-    def _make_room(self, queue: Queue, count: int) -> None:
-        """Let ``count`` jobs find room in a queue with a limit, or raise `MaxLen`."""
-        limit = queue.settings.maxlen
-        assert limit is not None
-        held = queue.ready.count + queue.delayed_count + queue.blocked_count
-        excess = held + count - limit
-        if excess <= 0:
-            return
-        if not queue.settings.drop_oldest or excess > queue.ready.count:
+    def _make_room(self, queue: Queue, payloads: list[bytes], out: Job | None) -> None:
+        """Let jobs find room in a queue with a limit, or raise `MaxLen`.
+
+        Nothing is dropped for one that replaces another.
+        """
+        settings = queue.settings
+        more, more_bytes = len(payloads), sum(map(len, payloads))
+        if out is not None:
+            more, more_bytes = 0, more_bytes - len(out.payload)
+        others = queue.delayed_count + queue.blocked_count
+        jobs_left = _ready_left(settings.maxlen, queue.ready.count, others, more)
+        bytes_left = _ready_left(
+            settings.maxbytes, queue.ready_bytes, queue.unready_bytes, more_bytes
+        )
+        drops = settings.drop_oldest and out is None
+        if jobs_left < (0 if drops else queue.ready.count):
             raise MaxLen(
-                f"queue '{shown(queue.name)}' holds {held} jobs, {count} more would be over its "
-                f"MAXLEN of {limit}"
+                f"queue '{shown(queue.name)}' holds {queue.ready.count + others} jobs, {more} more "
+                f"would be over its MAXLEN of {settings.maxlen}"
             )
-        for _ in range(min(excess, count + EVICTED_MAX)):
+        if bytes_left < (0 if drops else queue.ready_bytes):
+            raise no_room_for_bytes(queue, more_bytes)
+        for _ in range(len(payloads) + EVICTED_MAX):
+            if queue.ready.count <= jobs_left and queue.ready_bytes <= bytes_left:
+                break
             job = queue.ready.expendable()
             assert job is not None
             self.emit(JobRemoved(queue.number, job.number, EVICTED))
@@ -349,6 +360,19 @@ def _replaced(queue: Queue, key: bytes, holder: bytes, terms: DedupTerms) -> Job
         )
     state = "holds" if job is not None else "is done, and its WINDOW holds"
     raise Duplicate(holder, f"{state} the key '{shown(terms.key)}'")
+
+
+def _ready_left(limit: int | None, ready: int, others: int, more: int) -> int:
+    """Return how much of what is READY may stay when more comes; below 0 if nothing suffices."""
+    return ready if limit is None or more <= 0 else min(ready, limit - others - more)
+
+
+def no_room_for_bytes(queue: Queue, more: int) -> MaxLen:
+    """Return the error for payloads for which a queue has no room."""
+    return MaxLen(
+        f"queue '{shown(queue.name)}' holds payloads of {queue.ready_bytes + queue.unready_bytes} "
+        f"bytes, {more} more would be over its MAXBYTES of {queue.settings.maxbytes}"
+    )
 
 
 def _check_push_rate(now_ms: int, queue: Queue, rate: Rate, count: int) -> None:

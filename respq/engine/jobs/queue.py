@@ -145,9 +145,11 @@ class Queue:
         "push_paid_until",
         "rate_opens_ms",
         "ready",
+        "ready_bytes",
         "schedules",
         "settings",
         "totals",
+        "unready_bytes",
         "windows",
     )
 
@@ -189,6 +191,9 @@ class Queue:
         self.delayed_count = 0
         self.done: dict[int, Job] = {}
         self.blocked_count = 0
+        self.ready_bytes = 0
+        """Of READY payloads; counted, as those of DELAYED and BLOCKED ones, under MAXBYTES only."""
+        self.unready_bytes = 0
         self.children: dict[int, dict[int, None]] = {}
         self.flows: dict[bytes, dict[int, None]] = {}
         self.gates: dict[bytes, GateClosed] = {}
@@ -233,8 +238,16 @@ class Queue:
         limits = settings.concurrency is not None or settings.rate is not None
         closed = self.pauses.pops_ms > 0 or b"" in self.gates
         self.is_limited = limits or closed or self.groups is not None
-        guards = settings.maxlen is not None or settings.push_rate is not None
+        full = settings.maxlen is not None or settings.maxbytes is not None
+        guards = full or settings.push_rate is not None
         self.is_guarded = guards or settings.refuse_duplicates or self.pauses.puts_ms > 0
+
+    def count_bytes(self, phase: int, count: int) -> None:
+        """Count bytes of payloads that come into a phase, or leave it if that is below 0."""
+        if phase == READY:
+            self.ready_bytes += count
+        elif phase in (DELAYED, BLOCKED):
+            self.unready_bytes += count
 
     def begin_order(self) -> None:
         """Have an order without jobs, of the kind that the settings ask for."""
