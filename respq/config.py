@@ -44,6 +44,10 @@ PARENTS_MAX = 1_000
 """Of one job."""
 LOG_LINES_MAX = 10
 """Lines that holders wrote which stay with a job, the latest; each is cut as an error is."""
+HISTORY_MAX = 32
+"""Transitions that a job remembers, the latest."""
+HISTORY_TEXT_BYTES_MAX = 256
+"""Of the text of one; its last error stays with the job in full."""
 ERROR_BYTES_MAX = 4 * KIB
 """Of an ERROR text: longer ones are cut, because a nack must not fail for its traceback."""
 ARGUMENTS_MAX = 1_048_576

@@ -124,7 +124,7 @@ class Harness:
         """Have a client's last reply never reach it, as the runtime does then."""
         pops, client.pops = client.pops, []
         for job, fence in reversed(pops):
-            self.engine.undo(job, fence)
+            self.engine.undo(self.now_ms, job, fence)
             self.engine.settle(self.now_ms)
         self.broker.serve(self.now_ms)
         self.settle()

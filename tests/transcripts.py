@@ -172,7 +172,7 @@ class Replay:
         self._lines.append("(lost)")
         harness = self._harness
         for job, fence in reversed(pops):
-            harness.engine.undo(job, fence)
+            harness.engine.undo(harness.now_ms, job, fence)
         harness.broker.serve(harness.now_ms)
 
     def _pass_until(self, instant_ms: int) -> None:

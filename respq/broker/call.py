@@ -32,6 +32,11 @@ class Call:
         """The database that the session has selected."""
         return self.session.db
 
+    @property
+    def who(self) -> bytes:
+        """Who asks: the name that the client gave itself, or else its address."""
+        return self.session.name or self.session.address.encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:

@@ -27,6 +27,7 @@ from __future__ import annotations
 import msgspec
 
 from respq.engine.jobs.dedup import Dedup
+from respq.engine.jobs.history import Event
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
 
@@ -231,6 +232,7 @@ class JobRestored(Record, tag=21):
     progress: int = 0
     log: tuple[bytes, ...] = ()
     result: bytes = b""
+    history: tuple[Event, ...] = ()
 
 
 class JobsLeased(Record, tag=22):
@@ -278,6 +280,8 @@ class JobReleased(Record, tag=25):
     failures: int
     crashes: int
     error: bytes
+    by: bytes = b""
+    """Who redrove it."""
 
 
 class JobDue(Record, tag=26):
@@ -287,6 +291,8 @@ class JobDue(Record, tag=26):
     number: int
     order: int
     due_ms: int
+    by: bytes = b""
+    """Who ended it; empty if its time had come."""
 
 
 class JobDied(Record, tag=27):
@@ -312,6 +318,7 @@ class JobUndone(Record, tag=28):
 
     queue: int
     number: int
+    undone_ms: int
 
 
 class JobRemoved(Record, tag=29):
@@ -333,6 +340,8 @@ class JobCancelled(Record, tag=31):
     queue: int
     number: int
     reason: bytes
+    cancelled_ms: int
+    by: bytes
 
 
 class JobEdited(Record, tag=32):
@@ -347,6 +356,10 @@ class JobEdited(Record, tag=32):
     phase: int
     order: int
     since_ms: int
+    edited_ms: int
+    by: bytes
+    what: bytes
+    """What was edited, in words."""
 
 
 class JobDone(Record, tag=33):

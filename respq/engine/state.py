@@ -26,6 +26,22 @@ from sortedcontainers import SortedDict
 
 from respq.config import ANSWER_WINDOW_MS, ANSWERS_MAX, DATABASES, IDLE_QUEUE_MS, LOG_LINES_MAX
 from respq.engine.jobs import job as jobs
+from respq.engine.jobs.history import (
+    ACKED,
+    CANCELLED,
+    DIED,
+    DUE,
+    EDITED,
+    EXPIRED,
+    FREED,
+    KICKED,
+    NACKED,
+    REDRIVEN,
+    SILENT,
+    UNDONE,
+    after,
+    after_delivery,
+)
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.queue import ANY_PHASE, CHUNK_BITS, DELAY_BITS, FOREVER_MS, Queue, Totals
 from respq.engine.records import (
@@ -557,6 +573,7 @@ class State:
                 record.progress,
                 record.log,
                 record.result,
+                record.history,
             )
         )
         queue.keep(job)
@@ -724,12 +741,21 @@ class State:
         if job is None:
             return
         log = job.notes.log if job.notes is not None else ()
-        notes = Notes(record.failures, record.crashes, record.error, log=log)
+        what = _RELEASED_AS[record.cause]
+        if record.cause == jobs.BY_REDRIVE:
+            history = after(job, record.released_ms, what, record.by)
+        else:
+            said = job.notes.error if job.notes is not None else b""
+            # The record has the error that stays: an old one where nothing new was said.
+            is_new = record.cause == jobs.BY_NACK or record.error != said
+            text = record.error if is_new else b""
+            history = after_delivery(job, record.released_ms, what, text)
+        notes = Notes(record.failures, record.crashes, record.error, log=log, history=history)
         if record.cause == jobs.BY_REDRIVE:
             self._forget_old_ttl(job, max(record.released_ms, record.due_ms))
         phase = DELAYED if record.due_ms else READY
         self._move(job, phase, record.order, record.due_ms, record.released_ms)
-        job.notes = _notes_or_none(notes)
+        job.notes = notes
         job.holder = b""
 
     @staticmethod
@@ -742,8 +768,20 @@ class State:
 
     def _job_due(self, record: JobDue) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
-        if job is not None:
-            self._move(job, READY, record.order, 0, record.due_ms)
+        if job is None:
+            return
+        if job.notes is not None or record.by:
+            # The end of a first delay is told from the job as long as nobody has had it.
+            what = KICKED if record.by else DUE
+            self._note(job, record.due_ms, what, record.by)
+        self._move(job, READY, record.order, 0, record.due_ms)
+
+    @staticmethod
+    def _note(job: Job, at_ms: int, what: int, who: bytes = b"", text: bytes = b"") -> None:
+        """Note an event of a job."""
+        history = after(job, at_ms, what, who, text)
+        notes = job.notes = job.notes or Notes()
+        notes.history = history
 
     def _job_died(self, record: JobDied) -> None:
         queue = self.queues.get(record.queue)
@@ -755,7 +793,19 @@ class State:
         if job is None:
             return
         log = job.notes.log if job.notes is not None else ()
-        notes = Notes(record.failures, record.crashes, record.error, record.reason, log=log)
+        text = jobs.REASON_NAMES[record.reason] + (b": " + record.error if record.error else b"")
+        if job.phase == LEASED:
+            history = after_delivery(job, record.died_ms, DIED, text)
+        else:
+            history = after(job, record.died_ms, DIED, b"", text)
+        notes = Notes(
+            record.failures,
+            record.crashes,
+            record.error,
+            record.reason,
+            log=log,
+            history=history,
+        )
         self._bury(job, record.order, record.due_ms, record.died_ms, notes)
 
     def _job_undone(self, record: JobUndone) -> None:
@@ -766,6 +816,9 @@ class State:
         if job is None:
             return
         self._leave(job)
+        history = after_delivery(job, record.undone_ms, UNDONE)
+        notes = job.notes = job.notes or Notes()
+        notes.history = history
         job.phase = READY
         job.due_ms = 0
         job.holder = b""
@@ -775,6 +828,7 @@ class State:
     def _job_cancelled(self, record: JobCancelled) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
         if job is not None:
+            self._note(job, record.cancelled_ms, CANCELLED, record.by, record.reason)
             notes = job.notes = job.notes or Notes()
             notes.cancelled = True
             notes.error = record.reason
@@ -786,9 +840,10 @@ class State:
         job = self._present(queue, record.number)
         if job is None:
             return
+        history = after_delivery(job, record.done_ms, ACKED)
         self._move(job, DONE, job.order, record.until_ms, record.done_ms)
         notes = job.notes = job.notes or Notes()
-        notes.result = record.result
+        notes.result, notes.history = record.result, history
         job.holder = b""
         job.queue.let_go(job)
         self._ended(job, b"done", record.result)
@@ -805,6 +860,8 @@ class State:
                 left = tuple([each for each in options.depends if each != record.parent])
                 job.options = msgspec.structs.replace(options, depends=left)
                 if not left:
+                    if job.notes is not None:
+                        self._note(job, record.freed_ms, FREED)
                     job.phase = DELAYED if job.due_ms > record.freed_ms else READY
                     job.due_ms = job.due_ms if job.phase == DELAYED else 0
                     job.order = order
@@ -817,7 +874,8 @@ class State:
             queue.totals.dead += len(record.numbers)
         for children, place in self._present_runs(queue, record.numbers):
             for order, job in enumerate(children, record.order + place):
-                notes = Notes(error=record.error, reason=jobs.PARENT_ENDED)
+                history = after(job, record.died_ms, DIED, b"", record.error)
+                notes = Notes(error=record.error, reason=jobs.PARENT_ENDED, history=history)
                 # Whoever redrives it wants it done, whatever became of its parents.
                 self._bury(job, order, record.due_ms, record.died_ms, notes)
 
@@ -862,6 +920,7 @@ class State:
         job.phase = record.phase
         job.order = record.order
         job.since_ms = record.since_ms
+        State._note(job, record.edited_ms, EDITED, record.by, record.what)
 
     # Schedules and answers.
 
@@ -969,6 +1028,14 @@ class State:
         if queue.groups is not None:
             queue.groups.gate_moved(group)
 
+
+_RELEASED_AS = {
+    jobs.BY_NACK: NACKED,
+    jobs.BY_SILENT: SILENT,
+    jobs.BY_LEASE_END: EXPIRED,
+    jobs.BY_REDRIVE: REDRIVEN,
+}
+"""What the end of a delivery is in the history of a job, by the cause."""
 
 _ENDED_AS = {
     jobs.TAKEN: b"done",

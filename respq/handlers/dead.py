@@ -49,6 +49,7 @@ def qdlq_redrive(
         to=to,
         matches=matches,
         dry_run=dry_run,
+        by=call.who,
     )
 
 

@@ -25,4 +25,4 @@ def qflow_show(call: Call, queue: Key, flow: Bulk, *, count: Count = None) -> Re
 @TABLE.command("QFLOW CANCEL", group="queue", since="0.1.0", flags=Flags.WRITE)
 def qflow_cancel(call: Call, queue: Key, flow: Bulk, *, reason: Reason = b"") -> Reply:
     """Cancel the jobs of a flow that are still to be done."""
-    return call.engine.cancel_flow(call.now_ms, call.db, queue, flow, reason)
+    return call.engine.cancel_flow(call.now_ms, call.db, queue, flow, reason, call.who)

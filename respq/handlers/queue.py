@@ -9,7 +9,7 @@ from respq.broker.command import Flags, RunAnswer
 from respq.broker.table import CommandTable
 from respq.engine.engine import Engine
 from respq.engine.jobs.delivery import DUE_STALE, FAIL, FATAL, SILENT
-from respq.engine.jobs.inspect import delivery_facts, job_facts
+from respq.engine.jobs.inspect import delivery_facts, history_facts, job_facts
 from respq.engine.jobs.job import Job, job_id
 from respq.engine.jobs.push import PushTerms
 from respq.errors import SyntaxFault, TooBig
@@ -289,6 +289,13 @@ def qexplain(call: Call, queue: Key, job: Bulk) -> Reply:
     return {b"phase": phase, b"causes": [list(cause) for cause in causes]}
 
 
+@TABLE.command("QHISTORY", group="queue", since="0.1.0", flags=_READ)
+def qhistory(call: Call, queue: Key, job: Bulk) -> Reply:
+    """Show what has happened to a job, and who did it."""
+    events = history_facts(call.engine.find_job(call.db, queue, job))
+    return [dict(event) for event in events]
+
+
 @TABLE.command("QSCAN", group="queue", since="0.1.0", flags=_SCAN)
 def qscan(
     call: Call, queue: Key, cursor: Cursor, *, state: Phase = None, count: Count = None
@@ -319,15 +326,15 @@ def qwait(call: Call, queue: Key, job: Bulk, *, block_ms: Block = None) -> Reply
 @TABLE.command("QCANCEL", group="queue", since="0.1.0", flags=_DELETE)
 def qcancel(call: Call, queue: Key, job: Bulk, *, reason: Reason = b"") -> Reply:
     """Have a job not be done, also when a worker is at it."""
-    return int(call.engine.cancel(call.db, queue, job, reason))
+    return int(call.engine.cancel(call.now_ms, call.db, queue, job, reason, call.who))
 
 
 @TABLE.command("QKICK", group="queue", since="0.1.0", flags=_DELETE)
 def qkick(call: Call, queue: Key, *, count: KickCount = None, ids: KickIds = ()) -> Reply:
     """Make delayed jobs ready now."""
     if ids:
-        return call.engine.kick_these(call.now_ms, call.db, queue, ids)
-    return call.engine.kick(call.now_ms, call.db, queue, count or 1)
+        return call.engine.kick_these(call.now_ms, call.db, queue, ids, call.who)
+    return call.engine.kick(call.now_ms, call.db, queue, count or 1, call.who)
 
 
 @TABLE.command("QEDIT", group="queue", since="0.1.0", flags=Flags.WRITE | Flags.DENYOOM)
@@ -336,7 +343,7 @@ def qedit(call: Call, queue: Key, job: Bulk, *, terms: EditOptions = None) -> Re
     if terms is None:
         raise SyntaxFault("syntax error: say what to change")
     _check_sizes(call, terms.payload or b"")
-    call.engine.edit(call.now_ms, call.db, queue, job, terms)
+    call.engine.edit(call.now_ms, call.db, queue, job, terms, call.who)
     return OK
 
 

@@ -386,7 +386,7 @@ class Core:
         now_ms = self.begin_turn()
         for job, fence in reversed(pops):
             start = len(self.engine.records)
-            self.engine.undo(job, fence)
+            self.engine.undo(now_ms, job, fence)
             if self.engine.state.ended:
                 self.engine.settle(now_ms)
             self.engine.end_transaction(start)

@@ -273,7 +273,6 @@ def test_a_silent_nack_counts_nothing_and_is_ready_behind_its_equals(harness: Ha
 
     job = there(harness, job_id)
     assert job.attempts == 0
-    assert job.notes is None
     assert ready_payloads(harness) == [b"second", b"first"]
 
 

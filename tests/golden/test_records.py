@@ -11,6 +11,7 @@ import pytest
 
 from respq.engine.codec import decode_body, encode_records, transactions
 from respq.engine.jobs.dedup import Dedup
+from respq.engine.jobs.history import Event
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import LINEAR, Backoff
 from respq.engine.records import (
@@ -118,6 +119,7 @@ FULL_JOB: dict[str, Any] = {
     "progress": 40,
     "log": (b"fetched", b"\xff"),
     "result": b"\xff result",
+    "history": (Event(NOW_MS, 0, b"worker-1"), Event(NOW_MS + 4, 1, b"worker-1", b"it broke")),
 }
 
 EXPECTED: dict[str, Record] = {
@@ -145,18 +147,31 @@ EXPECTED: dict[str, Record] = {
     "23-job-touched-with-all": JobTouched(2, 41, NOW_MS + 60_000, 99, b"nearly there"),
     "24-jobs-acked": JobsAcked(2, [41, 1 << 40]),
     "25-job-released": JobReleased(2, 41, 0, 78, NOW_MS + 1_000, NOW_MS, 2, 1, b"it broke"),
+    "25-job-redriven": JobReleased(2, 41, 3, 78, 0, NOW_MS, 0, 0, b"", b"ops"),
     "26-job-due": JobDue(2, 41, 79, NOW_MS + 1_000),
+    "26-job-kicked": JobDue(2, 41, 79, NOW_MS + 1_000, b"ops"),
     "27-job-died": JobDied(2, 41, 80, 0, 1, NOW_MS, 3, 0, b"it broke"),
     "27-job-died-for-a-while": JobDied(
         2, 41, 78, 0, 1, NOW_MS, 5, 0, b"it broke", NOW_MS + 604_800_000
     ),
-    "28-job-undone": JobUndone(2, 41),
+    "28-job-undone": JobUndone(2, 41, NOW_MS),
     "29-job-removed": JobRemoved(2, 41, cause=1),
     "29-job-removed-as-taken": JobRemoved(2, 41, 0, NOW_MS),
     "30-job-returned": JobReturned(**FULL_JOB, phase=0, reason=0),
-    "31-job-cancelled": JobCancelled(2, 41, b"obsolete"),
+    "31-job-cancelled": JobCancelled(2, 41, b"obsolete", NOW_MS, b"10.0.0.9:52011"),
     "32-job-edited": JobEdited(
-        2, 41, b"\x00\xff payload", b"high", NOW_MS + 1_000, OPTIONS, 1, -78, NOW_MS
+        2,
+        41,
+        b"\x00\xff payload",
+        b"high",
+        NOW_MS + 1_000,
+        OPTIONS,
+        1,
+        -78,
+        NOW_MS,
+        NOW_MS,
+        b"ops",
+        b"delay",
     ),
     "33-job-done": JobDone(2, 41, NOW_MS + 60_000, NOW_MS, b"\xff result"),
     "34-children-freed": ChildrenFreed(2, 41, [42, 1 << 40], 90, NOW_MS),

@@ -49,7 +49,9 @@ class Amending(Producing):
             raise NoJob(f"queue '{shown(name)}' has no job '{shown(job_id)}'")
         return job
 
-    def cancel(self, db: int, name: bytes, job_id: bytes, reason: bytes) -> bool:
+    def cancel(
+        self, now_ms: int, db: int, name: bytes, job_id: bytes, reason: bytes, by: bytes = b""
+    ) -> bool:
         """Have a job not be done; return False if there is none, or if it is dead or done.
 
         One that waits is gone. The holder of one that is in work is told when it touches or
@@ -61,7 +63,7 @@ class Amending(Producing):
             return False
         if job.phase == LEASED:
             reason = reason[:ERROR_BYTES_MAX]
-            self.emit(JobCancelled(job.queue.number, job.number, reason))
+            self.emit(JobCancelled(job.queue.number, job.number, reason, now_ms, by))
         else:
             self.emit(JobRemoved(job.queue.number, job.number, CANCELLED))
         return True
@@ -81,7 +83,7 @@ class Amending(Producing):
             return b"done", notes.result
         return (b"dead", notes.error) if job.phase == DEAD else job.number
 
-    def kick(self, now_ms: int, db: int, name: bytes, count: int) -> int:
+    def kick(self, now_ms: int, db: int, name: bytes, count: int, by: bytes = b"") -> int:
         """Make up to ``count`` DELAYED jobs READY, the next to be due first; return how many."""
         queue = self.state.names[db].get(name)
         if queue is None:
@@ -92,10 +94,12 @@ class Amending(Producing):
             if len(kicked) == count:
                 break
         for job in kicked:
-            self._kick_one(now_ms, job)
+            self._kick_one(now_ms, job, by)
         return len(kicked)
 
-    def kick_these(self, now_ms: int, db: int, name: bytes, ids: Sequence[bytes]) -> int:
+    def kick_these(
+        self, now_ms: int, db: int, name: bytes, ids: Sequence[bytes], by: bytes = b""
+    ) -> int:
         """Make those of the jobs READY that are DELAYED; return how many they were."""
         queue = self.state.names[db].get(name)
         if queue is None:
@@ -104,14 +108,22 @@ class Amending(Producing):
         for job_id in ids:
             job = queue.find(job_id)
             if job is not None and job.phase == DELAYED:
-                self._kick_one(now_ms, job)
+                self._kick_one(now_ms, job, by)
                 kicked += 1
         return kicked
 
-    def _kick_one(self, now_ms: int, job: Job) -> None:
-        self.emit(JobDue(job.queue.number, job.number, self.place_of(job), now_ms))
+    def _kick_one(self, now_ms: int, job: Job, by: bytes) -> None:
+        self.emit(JobDue(job.queue.number, job.number, self.place_of(job), now_ms, by))
 
-    def edit(self, now_ms: int, db: int, name: bytes, job_id: bytes, terms: EditTerms) -> None:
+    def edit(
+        self,
+        now_ms: int,
+        db: int,
+        name: bytes,
+        job_id: bytes,
+        terms: EditTerms,
+        by: bytes = b"",
+    ) -> None:
         """Change what is given of a job that nobody holds; the rest stays.
 
         With another priority it stands behind the jobs of that priority. A delay counts from
@@ -163,6 +175,9 @@ class Amending(Producing):
                 phase,
                 self.place_of(job, front=job.order < 0) if moves else job.order,
                 now_ms if phase != job.phase else job.since_ms,
+                now_ms,
+                by,
+                _words(terms),
             )
         )
 
@@ -172,6 +187,12 @@ def _check_bytes(job: Job, payload: bytes) -> None:
     more = len(payload) - len(job.payload)
     if limit is not None and more > 0 and queue.ready_bytes + queue.unready_bytes + more > limit:
         raise no_room_for_bytes(queue, more)
+
+
+def _words(terms: EditTerms) -> bytes:
+    """Return what an edit changes, as words."""
+    given = [name for name in terms.__struct_fields__ if getattr(terms, name) is not None]
+    return " ".join(name.removesuffix("_ms") for name in given).encode()
 
 
 def _edited(now_ms: int, options: JobOptions, terms: EditTerms) -> JobOptions:

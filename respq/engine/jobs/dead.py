@@ -40,6 +40,7 @@ class DeadLetters(Flowing):
         to: bytes | None = None,
         matches: Callable[[bytes], bool] | None = None,
         dry_run: bool = False,
+        by: bytes = b"",
     ) -> int:
         """Make up to ``count`` dead letters READY with a clean record; return how many.
 
@@ -61,18 +62,19 @@ class DeadLetters(Flowing):
         for place, job in enumerate(dead):
             delay_ms = place * 1_000 // per_second if per_second else 0
             if to is None or to == name:
-                self._revive(now_ms, job, delay_ms)
+                self._revive(now_ms, job, delay_ms, by)
             else:
                 self._revive_elsewhere(now_ms, db, to, job, delay_ms)
         return len(dead)
 
-    def _revive(self, now_ms: int, job: Job, delay_ms: int) -> None:
+    def _revive(self, now_ms: int, job: Job, delay_ms: int, by: bytes) -> None:
         due_ms = now_ms + delay_ms if delay_ms else 0
         number, order = job.number, self.next_number()
         # The error stays to be read; the counts start again.
         self.emit(
             JobReleased(
-                job.queue.number, number, BY_REDRIVE, order, due_ms, now_ms, 0, 0, _error(job)
+                *(job.queue.number, number, BY_REDRIVE, order, due_ms, now_ms, 0, 0, _error(job)),
+                by=by,
             )
         )
 

@@ -401,7 +401,7 @@ class Delivering(Producing):
             self.emit(JobTouched(job.queue.number, job.number, until_ms, progress, line))
         return end
 
-    def undo(self, job: Job, fence: int) -> None:
+    def undo(self, now_ms: int, job: Job, fence: int) -> None:
         """Put a popped job back: its reply was never handed to the transport.
 
         ``fence`` is that of the pop, 0 if it was taken without a lease. Does nothing if
@@ -416,7 +416,7 @@ class Delivering(Producing):
             if _is_cancelled(job):
                 self.emit(JobRemoved(queue.number, job.number, jobs.CANCELLED))
             else:
-                self.emit(JobUndone(queue.number, job.number))
+                self.emit(JobUndone(queue.number, job.number, now_ms))
         elif queue.job(job.number) is None and job.id not in queue.ids:
             notes = job.notes or jobs.Notes()
             self.emit(
@@ -438,6 +438,7 @@ class Delivering(Producing):
                     notes.error,
                     notes.reason,
                     log=notes.log,
+                    history=notes.history,
                 )
             )
 

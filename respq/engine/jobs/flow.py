@@ -76,7 +76,9 @@ class Flowing(Amending):
         queue = self.queue(db, name)
         return queue.jobs_of(list(queue.flows[flow])) if flow in queue.flows else []
 
-    def cancel_flow(self, now_ms: int, db: int, name: bytes, flow: bytes, reason: bytes) -> int:
+    def cancel_flow(
+        self, now_ms: int, db: int, name: bytes, flow: bytes, reason: bytes, by: bytes = b""
+    ) -> int:
         """Cancel the jobs of a flow that are still to be done, the last ones first.
 
         Returns:
@@ -86,7 +88,7 @@ class Flowing(Amending):
         cancelled = 0
         for job in reversed(jobs):
             if job.phase in (READY, DELAYED, LEASED, BLOCKED):
-                cancelled += self.cancel(db, name, job.id, reason)
+                cancelled += self.cancel(now_ms, db, name, job.id, reason, by)
         self.settle(now_ms)
         return cancelled
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from respq.engine.jobs import job as jobs
 from respq.engine.jobs.dedup import shown_key
 from respq.engine.jobs.delivery import ATTEMPTS, LEASE_MS, attempts_max
+from respq.engine.jobs.history import EVENT_NAMES
 from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Notes
 from respq.engine.jobs.queue import FOREVER_MS, TOTALS, Queue
 from respq.engine.jobs.rate import Rate
@@ -55,6 +57,37 @@ def job_facts(job: Job) -> Facts:
         b"depends": _parents(job),
         b"group": (options.group if options is not None else None) or b"",
     }
+
+
+def history_facts(job: Job) -> list[Facts]:
+    """Return what has happened to a job: time, event, who did it and what was said; oldest first.
+
+    First that it was pushed; last how it came to be where it is, unless that is told before.
+    """
+    events = [(job.pushed_ms, b"pushed", b"", b"")]
+    for event in job.notes.history if job.notes is not None else ():
+        events.append((event.at_ms, EVENT_NAMES[event.what], event.who, event.text))
+    last = _last_event(job)
+    if last is not None:
+        events.append((job.since_ms, *last))
+    return [dict(zip(_EVENT_FACTS, event, strict=True)) for event in events]
+
+
+_EVENT_FACTS = (b"at_ms", b"event", b"who", b"text")
+
+
+def _last_event(job: Job) -> tuple[bytes, bytes, bytes] | None:
+    """Return how a job came into its phase, if its history does not say so."""
+    match job.phase:
+        case jobs.LEASED:
+            return b"leased", job.holder, b"until %d" % job.due_ms
+        case jobs.DELAYED:
+            return b"delayed", b"", b"until %d" % job.due_ms
+        case jobs.BLOCKED:
+            return b"blocked", b"", b""
+        case jobs.READY if job.notes is None and job.since_ms > job.pushed_ms:
+            return b"ready", b"", b""
+    return None
 
 
 def flow_facts(jobs: list[Job]) -> dict[bytes, int]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from respq.engine.jobs.history import Event
+
 if TYPE_CHECKING:
     from respq.engine.jobs.queue import Queue
     from respq.engine.records import JobOptions
@@ -76,6 +78,8 @@ class Notes(msgspec.Struct, gc=False):
     """The latest lines that its holders wrote."""
     result: bytes = b""
     """What its holder acknowledged it with, while it is kept."""
+    history: tuple[Event, ...] = ()
+    """See history.py."""
 
 
 class Job(msgspec.Struct, gc=False):
