@@ -76,6 +76,11 @@ DURATION_MS_MAX = 100 * 365 * 86_400_000
 """A hundred years: any longer is a unit mistaken."""
 SCHEDULES_MAX = 100_000
 """Schedules of one queue."""
+WORKERS_MAX = 10_000
+"""Workers that are remembered, as many as connections: a name for each job must not fill the
+memory. And orders for workers, which stand until somebody ends them."""
+UNSEEN_WORKER_MS = 24 * 3_600_000
+"""A worker that holds nothing and has no order is forgotten when it was unseen for so long."""
 DUE_SLICE = 250
 """Due transitions emitted before a turn's first command: one slice stays under 3 ms."""
 PURGE_SLICE = 1_000

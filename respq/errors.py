@@ -7,7 +7,7 @@
     ├─ BadReceipt              BADRECEIPT a receipt whose delivery is over
     ├─ WrongState              STATE      the object is not in a state that allows it
     ├─ Cancelled               CANCELLED  the job is not wanted any more
-    ├─ Paused                  PAUSED     the queue takes no jobs for a while
+    ├─ Paused                  PAUSED     the queue takes no jobs, or the worker gets none, now
     ├─ MaxLen                  MAXLEN     the queue is full
     ├─ Duplicate               DUPLICATE  its key, or its payload, is held; the holder's id follows
     ├─ RateLimited             RATELIMIT  too many in a time; how long to wait follows
@@ -18,7 +18,7 @@
     ├─ BadPriority             BADPRIORITY
     ├─ BadCron                 BADCRON    a schedule expression or a zone that cannot be used
     ├─ NoSchedule              NOSCHED
-    ├─ ShuttingDown            SHUTDOWN   the server is draining
+    ├─ ShuttingDown            SHUTDOWN   the server is draining, or the worker is to stop
     ├─ Loading                 LOADING    the journal is being replayed
     ├─ NoAuth                  NOAUTH
     ├─ WrongPass               WRONGPASS
@@ -83,7 +83,7 @@ class Cancelled(RespqError):
 
 
 class Paused(RespqError):
-    """The queue takes no jobs for a while: somebody paused it."""
+    """The queue takes no jobs for a while, or the worker gets none: somebody wants it so."""
 
     prefix = "PAUSED"
 
@@ -157,7 +157,7 @@ class NoSchedule(RespqError):
 
 
 class ShuttingDown(RespqError):
-    """The server drains and takes no new work."""
+    """The server drains and takes no new work, or the worker that asks for some is to stop."""
 
     prefix = "SHUTDOWN"
 

@@ -211,6 +211,7 @@ def image(state: State) -> dict[str, Any]:
         "queues": {number: _queue_image(queue) for number, queue in state.queues.items()},
         "names": [{name: q.number for name, q in names.items()} for names in state.names],
         "schedules": {number: _fields(s) for number, s in state.schedules.items()},
+        "orders": {name: _fields(order) for name, order in state.orders.items()},
     }
 
 

@@ -36,6 +36,7 @@ _INDENT = "      "
 _GROUPS = {
     "queue": "Queues and jobs",
     "schedule": "Schedules",
+    "worker": "Workers",
     "keys": "Keys",
     "transactions": "Transactions",
     "connection": "The connection",

@@ -67,6 +67,7 @@ LIMITS = {
     ],
     "jobs of a queue": [number(REGROUPED_MAX)],
     "schedules": [number(config.SCHEDULES_MAX)],
+    "workers": [number(config.WORKERS_MAX)],
     "a duration": [f"{config.DURATION_MS_MAX // 365 // 86_400_000} years"],
     "databases": [number(config.DATABASES)],
 }

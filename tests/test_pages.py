@@ -75,7 +75,10 @@ def test_the_page_has_reply_errors_and_a_transcript_of_its_command(path: Path) -
 
 @pytest.mark.parametrize(
     "path",
-    ["queue/qshow.md", "queue/qstats.md", "queue/queue-get.md", "schedule/qsched-show.md"],
+    [
+        *("queue/qshow.md", "queue/qstats.md", "queue/queue-get.md", "schedule/qsched-show.md"),
+        *("worker/qworker-list.md", "worker/qworker-show.md"),
+    ],
 )
 def test_every_name_in_a_map_is_explained(path: str) -> None:
     page = COMMANDS / path

@@ -36,6 +36,7 @@ _GROUP_CATEGORIES = {
     "queue": "queue",
     "schedule": "schedule",
     "transactions": "transaction",
+    "worker": "worker",
 }
 _SLOW = "slow"
 

@@ -16,6 +16,7 @@ from respq.engine.jobs.job import DEAD, DELAYED, DONE, FORGOTTEN, LEASED, OVER, 
 from respq.engine.jobs.purge import Purging
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
+from respq.engine.jobs.workers import check_workers
 from respq.engine.records import (
     GateClosed,
     GateOpened,
@@ -70,6 +71,7 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
 
     def start(self, now_ms: int) -> None:
         """Begin to serve a state that was read back: what happened meanwhile is settled."""
+        self.workers.find_again()
         self.extend_leases(now_ms)
         self.find_ended()
         self.catch_up(now_ms)
@@ -84,6 +86,7 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
     def check(self) -> None:
         """Assert that every index agrees with the jobs."""
         check(self.state)
+        check_workers(self.state, self.workers)
 
     def _job_is_due(self, now_ms: int, job: Job) -> None:
         if job.queue.job(job.number) is not job:

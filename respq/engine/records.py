@@ -17,6 +17,7 @@ layout that changes gets a new tag, and the old class stays to be read (tests/go
     jobs       20-39   pushed or restored (full state), then changes of one job
     schedules  40-49
     answers    50-59   what a repeated push is told, windows in which it is one, and gates
+    workers    60-69   what an operator wants of one, by its name
 
 Every job record carries its queue's number, so that totals can be counted from the
 record alone, even when the job itself is gone.
@@ -506,6 +507,16 @@ class GateOpened(Record, tag=54):
     group: bytes
 
 
+class WorkerOrdered(Record, tag=60):
+    """What a worker is to do from now on: one of the orders of `engine.jobs.workers`."""
+
+    name: bytes
+    order: int
+    ordered_ms: int
+    by: bytes
+    """The client that said so."""
+
+
 AnyRecord = (
     EpochStarted
     | QueueMade
@@ -538,4 +549,5 @@ AnyRecord = (
     | WindowClosed
     | GateClosed
     | GateOpened
+    | WorkerOrdered
 )

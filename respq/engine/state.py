@@ -78,6 +78,7 @@ from respq.engine.records import (
     ScheduleSet,
     WindowClosed,
     WindowOpened,
+    WorkerOrdered,
 )
 from respq.engine.spread import Spread
 from respq.engine.timers import Timers
@@ -90,7 +91,7 @@ Ending = tuple[bytes, bytes]
 
 
 class State:
-    """Every queue, job and schedule, and the counters that never fall."""
+    """Every queue, job, schedule and order, and the counters that never fall."""
 
     def __init__(self) -> None:
         self.epoch = 0
@@ -125,6 +126,8 @@ class State:
         """Those of earlier ones that have children who have not been told."""
         self.endings: dict[tuple[int, bytes, bytes], Ending] = {}
         """How awaited jobs ended, by database, queue and id, until the broker has told it."""
+        self.orders: dict[bytes, WorkerOrdered] = {}
+        """What workers are to do that may not go on as they are, by name."""
 
     @property
     def is_behind(self) -> bool:
@@ -1028,6 +1031,13 @@ class State:
         if queue.groups is not None:
             queue.groups.gate_moved(group)
 
+    # Workers.
+
+    def _worker_ordered(self, record: WorkerOrdered) -> None:
+        self.orders.pop(record.name, None)
+        if record.order:
+            self.orders[record.name] = record
+
 
 _RELEASED_AS = {
     jobs.BY_NACK: NACKED,
@@ -1102,4 +1112,5 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     WindowClosed: State._window_closed,
     GateClosed: State._gate_closed,
     GateOpened: State._gate_opened,
+    WorkerOrdered: State._worker_ordered,
 }

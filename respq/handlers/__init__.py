@@ -14,6 +14,7 @@ from respq.handlers import (
     schedule,
     server,
     transaction,
+    worker,
 )
 
 _MODULES = (
@@ -22,6 +23,7 @@ _MODULES = (
     flow,
     administer,
     schedule,
+    worker,
     keys,
     transaction,
     connection,

@@ -101,6 +101,8 @@ def qpop(
     withmeta: WithMeta = False,
 ) -> Reply | Wait:
     """Lease the most urgent ready jobs of a queue, or wait for one."""
+    if consumer:
+        call.engine.admit(call.now_ms, consumer)
     jobs = _pop(call, queue, count or 1, lease_ms, consumer, noack)
     if not jobs:
         nothing: Reply = NULL_ARRAY if count is None else []
@@ -127,6 +129,8 @@ def qmpop(
     """Lease the most urgent ready jobs of one of several queues."""
     if weights and len(weights) != len(queue):
         raise SyntaxFault(f"{len(queue)} queues need as many WEIGHTS, but there are {len(weights)}")
+    if consumer:
+        call.engine.admit(call.now_ms, consumer)
     if turns == b"FAIR":
         weights = (1,) * len(queue)
     names = call.engine.draw_order(call.now_ms, call.db, queue, weights) if weights else queue
@@ -359,7 +363,7 @@ def _pop(
     """Take jobs out and remember them until their reply is handed to the transport."""
     session = call.session
     if noack:
-        jobs = call.engine.take(call.now_ms, session.db, queue, count=count)
+        jobs = call.engine.take(call.now_ms, session.db, queue, count=count, holder=consumer)
         session.pops += [(job, 0) for job in jobs]
         return jobs
     jobs = call.engine.lease(

@@ -71,6 +71,7 @@ from respq.engine.records import (
     ScheduleSet,
     WindowClosed,
     WindowOpened,
+    WorkerOrdered,
 )
 from respq.engine.state import State
 from tests.harness import START_MS, Harness, image
@@ -98,6 +99,8 @@ SCHEDULE = ScheduleSet(
 )
 RESTORED = JobRestored(*(1, 9, b"c", 7, T, 0, OPTIONS, READY, 5, T, 3, b"", 1, 2, b"err", 0))
 RETURNED = JobReturned(1, 2, b"a", 0, T, 0, None, READY, 2, T, 0, b"", 0, 0, b"", 0)
+
+QUIET_NOW = WorkerOrdered(b"w", 1, T, b"ops")
 
 HISTORIES: dict[str, list[Record]] = {
     "epoch": [EpochStarted(3, T, "0.1.0")],
@@ -162,6 +165,8 @@ HISTORIES: dict[str, list[Record]] = {
     "moved": [*DEAD_ONE, JobRemoved(1, 2, MOVED)],
     "forgotten": [MADE, PUSHED, LEASED_NOW, DIED_FOR_A_WHILE, JobRemoved(1, 2, FORGOTTEN)],
     "returned": [MADE, PUSHED, JobRemoved(1, 2, TAKEN), RETURNED],
+    "a worker ordered": [QUIET_NOW, WorkerOrdered(b"v", 2, T, b""), WorkerOrdered(b"v", 1, T, b"")],
+    "a worker resumed": [QUIET_NOW, WorkerOrdered(b"w", 0, T + 1, b"")],
     "schedule set": [MADE, SCHEDULE],
     "schedule fired": [MADE, SCHEDULE, ScheduleFired(1, 4, 1, T + 10, T + 20)],
     "schedule removed": [MADE, SCHEDULE, ScheduleRemoved(1, 4)],

@@ -53,6 +53,7 @@ from respq.engine.records import (
     ScheduleSet,
     WindowClosed,
     WindowOpened,
+    WorkerOrdered,
 )
 
 FILES = Path(__file__).parent / "records"
@@ -210,6 +211,7 @@ EXPECTED: dict[str, Record] = {
     "53-gate-closed": GateClosed(2, 44, b"tenant-7", NOW_MS + 30_000),
     "54-gate-opened": GateOpened(2, 44, b"tenant-7"),
     "50-answer-kept": AnswerKept(2, b"7:producer", [b"1795000000000-41", b"x"], NOW_MS + 600_000),
+    "60-worker-ordered": WorkerOrdered(b"host-7:412", 2, NOW_MS, b"127.0.0.1:50412"),
 }
 SEVERAL = [
     JobsAcked(2, [40]),

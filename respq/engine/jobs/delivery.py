@@ -13,6 +13,7 @@ from respq.engine.jobs.job import LEASED, PHASE_NAMES, Job, is_receipt
 from respq.engine.jobs.push import Producing, PushTerms
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms, drawn
+from respq.engine.jobs.workers import Supervising
 from respq.engine.records import (
     GateClosed,
     JobDied,
@@ -38,9 +39,10 @@ DUE_STALE = -2
 END_LOST = 0
 END_CANCELLED = -1
 END_TOO_LATE = -2
+END_STOP = -3
 
 
-class Delivering(Producing):
+class Delivering(Producing, Supervising):
     """Deliveries; the end of one may push what follows on it."""
 
     def lease(
@@ -79,6 +81,8 @@ class Delivering(Producing):
             leased += at_head[:end]
             if end < len(at_head):
                 self.expire(now_ms, at_head[end])
+        if holder and leased:
+            self.workers.given(now_ms, holder, leased, for_good=False)
         return leased
 
     def draw_order(
@@ -130,7 +134,9 @@ class Delivering(Producing):
             JobsLeased(run[0].queue.number, numbers, until_ms, fence, attempt, now_ms, holder)
         )
 
-    def take(self, now_ms: int, db: int, name: bytes, *, count: int = 1) -> list[Job]:
+    def take(
+        self, now_ms: int, db: int, name: bytes, *, count: int = 1, holder: bytes = b""
+    ) -> list[Job]:
         """Take up to ``count`` of the most urgent jobs for good, without a lease."""
         queue = self.state.names[db].get(name)
         if queue is not None and queue.is_limited:
@@ -149,6 +155,8 @@ class Delivering(Producing):
             self.emit(JobRemoved(queue.number, job.number, jobs.TAKEN, now_ms))
             self.follow_up(now_ms, job)
             taken.append(job)
+        if holder and taken:
+            self.workers.given(now_ms, holder, taken, for_good=True)
         return taken
 
     def ack(
@@ -368,8 +376,8 @@ class Delivering(Producing):
         `ERROR_BYTES_MAX` bytes stay with the job.
 
         Returns:
-            The end of each in unix ms; `END_LOST`, `END_CANCELLED`, or `END_TOO_LATE` for one
-            that lasts for as long as it may already.
+            The end of each in unix ms; `END_LOST`, `END_CANCELLED`, `END_STOP` for one whose
+            holder is to stop, or `END_TOO_LATE` for one that lasts for as long as it may already.
 
         Raises:
             Paused: if the queue takes no touches for now.
@@ -389,8 +397,14 @@ class Delivering(Producing):
     def _touch_one(
         self, now_ms: int, job: Job, lease_ms: int | None, progress: int, line: bytes
     ) -> int:
+        if job.holder:
+            self.workers.seen(now_ms, job.holder)
         if _is_cancelled(job):
             return END_CANCELLED
+        if self.state.orders and self.is_to_stop(job.holder):
+            if progress >= 0 or line:
+                self.emit(JobTouched(job.queue.number, job.number, job.due_ms, progress, line))
+            return END_STOP
         until_ms = now_ms + (_lease_ms(job) if lease_ms is None else lease_ms)
         maxlease_ms = job.options.maxlease_ms if job.options is not None else None
         end = until_ms
