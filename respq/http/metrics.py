@@ -33,6 +33,7 @@ from prometheus_client.utils import floatToGoString
 from respq import __version__
 from respq.engine.jobs.job import PHASE_NAMES
 from respq.engine.jobs.queue import TOTALS
+from respq.engine.jobs.workers import STATE_NAMES
 from respq.http.health import Health
 from respq.http.queues import FOLDED_LABEL, QueueReader, Reading, Row
 from respq.runtime.committer import BUCKETS_MS, Committer
@@ -96,6 +97,12 @@ class Metrics:
         yield _gauge("respq_draining", "1 while the server is shutting down.", broker.draining)
         yield _gauge("respq_clients", "Clients connected.", len(core.clients))
         yield _gauge("respq_waiters", "Clients blocked in a command.", broker.waiters.count)
+        workers = GaugeMetricFamily(
+            "respq_workers", "Workers that are known or have an order, by state.", labels=["state"]
+        )
+        for name, count in zip(STATE_NAMES, broker.engine.count_workers(), strict=True):
+            workers.add_metric([name.decode()], count)
+        yield workers
         yield _counter(
             "respq_connections_total",
             "Connections made, those turned away included.",

@@ -117,6 +117,22 @@ def test_clients_and_those_of_them_who_wait_are_counted(server: Beside) -> None:
     assert metrics.value("respq_waiters") == 1
 
 
+def test_workers_are_counted_by_state(server: Beside) -> None:
+    for line in (
+        *("QPOP mail CONSUMER w1", "QPOP mail CONSUMER w2", "QPOP mail CONSUMER w3"),
+        *("QWORKER QUIET w1", "QWORKER STOP w4", "QWORKER STOP w5", "QWORKER QUIET w2"),
+        "QWORKER RESUME w2",
+    ):
+        server.say(line)
+
+    metrics = server.metrics()
+
+    counts = {
+        state: metrics.value("respq_workers", state=state) for state in ("active", "quiet", "stop")
+    }
+    assert counts == {"active": 2, "quiet": 1, "stop": 2}
+
+
 def test_calls_and_failures_are_counted_by_command(server: Beside) -> None:
     for line in ("QPUSH mail a", "QPUSH mail b", "QUEUE GET mail", "QUEUE GET nobody", "QPUSH"):
         server.say(line)

@@ -195,6 +195,16 @@ class Supervising(EngineCore):
         order = self.state.orders.get(name)
         return order is not None and order.order == STOP
 
+    def count_workers(self) -> list[int]:
+        """Return how many workers are in each state, by its code."""
+        # Copied at once: while the journal is read back, another thread makes orders.
+        orders = [*self.state.orders.values()]
+        counts = [len(self.workers), 0, 0]
+        for order in orders:
+            counts[order.order] += 1
+            counts[ACTIVE] -= self.workers.get(order.name) is not None
+        return counts
+
     def list_workers(self, now_ms: int) -> list[dict[bytes, bytes | int]]:
         """Return, by name, what is most asked of those who are known or have an order."""
         self.workers.forget_unseen(now_ms)
