@@ -105,6 +105,7 @@ def test_what_it_holds_is_shown_in_the_order_in_which_it_got_it(harness: Harness
         "QNACK q {} FATAL",
         "QMOVE q r {}",
         "QUEUE PURGE q",
+        "QUEUE PURGE q STATE LEASED",
         "QUEUE DROP q",
     ],
 )
