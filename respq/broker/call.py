@@ -35,7 +35,8 @@ class Call:
     @property
     def who(self) -> bytes:
         """Who asks: the name that the client gave itself, or else its address."""
-        return self.session.name or self.session.address.encode()
+        # The path of a Unix socket may be no text.
+        return self.session.name or self.session.address.encode(errors="surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
