@@ -40,6 +40,8 @@ META_BYTES_MAX = 16 * KIB
 """Of one job's META."""
 FLOW_SLICE = 500
 """Children that are told in one go of a parent that ended; it takes about a millisecond."""
+CANCEL_SLICE = 200
+"""Jobs of a flow that are cancelled in one turn; it takes some 4 ms."""
 PARENTS_MAX = 1_000
 """Of one job."""
 LOG_LINES_MAX = 10

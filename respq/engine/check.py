@@ -72,6 +72,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         j.receipt: j.number for j in queue if j.phase == LEASED
     }
     assert queue.done == {j.number: j for j in queue if j.phase == DONE}
+    assert (queue.number in state.cancelling) == bool(queue.cancelling)
     assert (queue.number in state.purging) == bool(queue.purging)
     assert list(queue.dead) == [
         j.number for j in sorted(queue, key=lambda j: j.order) if j.phase == DEAD

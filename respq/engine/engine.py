@@ -45,6 +45,10 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
             start = len(self.records)
             self.purge_on(now_ms)
             self.end_transaction(start)
+        if self.state.cancelling:
+            start = len(self.records)
+            self.cancel_on(now_ms)
+            self.end_transaction(start)
         timers = self.state.timers
         if timers.first_ms > now_ms:
             return self.state.is_behind

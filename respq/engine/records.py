@@ -401,6 +401,16 @@ class ChildrenDied(Record, tag=35):
     due_ms: int
 
 
+class FlowCancelling(Record, tag=36):
+    """The jobs of a flow below a number are still to be cancelled, the last first; 0 for none."""
+
+    queue: int
+    flow: bytes
+    below: int
+    reason: bytes
+    by: bytes
+
+
 class ScheduleSet(Record, tag=40):
     """A schedule stands like this; full state.
 
@@ -541,6 +551,7 @@ AnyRecord = (
     | JobDone
     | ChildrenFreed
     | ChildrenDied
+    | FlowCancelling
     | ScheduleSet
     | ScheduleFired
     | ScheduleRemoved

@@ -49,6 +49,7 @@ from respq.engine.records import (
     ChildrenDied,
     ChildrenFreed,
     EpochStarted,
+    FlowCancelling,
     GateClosed,
     GateOpened,
     JobCancelled,
@@ -118,6 +119,8 @@ class State:
         """Jobs of purged queues, to be freed in slices."""
         self.purging: dict[int, Queue] = {}
         """Queues, by number, in which a purge goes on."""
+        self.cancelling: dict[int, Queue] = {}
+        """Queues, by number, in which a flow is being cancelled."""
         self.awaited: Collection[int] = ()
         """Numbers of jobs whose end somebody waits for; kept by the broker."""
         self.ended: deque[tuple[Queue, int, bytes, bool]] = deque()
@@ -132,7 +135,7 @@ class State:
     @property
     def is_behind(self) -> bool:
         """Whether something was begun that the next turns are to go on with."""
-        return bool(self.graveyard or self.untold or self.purging)
+        return bool(self.graveyard or self.untold or self.purging or self.cancelling)
 
     def apply(self, record: Record) -> None:
         """Make one recorded fact true."""
@@ -462,6 +465,7 @@ class State:
         queue = self.queues.pop(record.queue)
         del self.names[queue.db][queue.name]
         self.purging.pop(queue.number, None)
+        self.cancelling.pop(queue.number, None)
         for schedule in queue.schedules.values():
             self._untime_schedule(schedule)
             del self.schedules[schedule.number]
@@ -882,6 +886,16 @@ class State:
                 # Whoever redrives it wants it done, whatever became of its parents.
                 self._bury(job, order, record.due_ms, record.died_ms, notes)
 
+    def _flow_cancelling(self, record: FlowCancelling) -> None:
+        queue = self.queues[record.queue]
+        queue.cancelling.pop(record.flow, None)
+        if record.below:
+            queue.cancelling[record.flow] = record
+        if queue.cancelling:
+            self.cancelling[queue.number] = queue
+        else:
+            self.cancelling.pop(queue.number, None)
+
     def _job_edited(self, record: JobEdited) -> None:
         job = self._present(self.queues.get(record.queue), record.number)
         if job is None:
@@ -1096,6 +1110,7 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     JobDone: State._job_done,
     ChildrenFreed: State._children_freed,
     ChildrenDied: State._children_died,
+    FlowCancelling: State._flow_cancelling,
     JobsLeased: State._jobs_leased,
     JobTouched: State._job_touched,
     JobsAcked: State._jobs_acked,

@@ -436,3 +436,53 @@ def test_a_flow_that_is_not_there_is_empty(harness: Harness) -> None:
     assert harness.say("QFLOW CANCEL q none") == 0
     assert harness.refusal("QFLOW SHOW nowhere f").startswith("NOQUEUE ")
     assert harness.say("QPOP q") is not NULL_ARRAY
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_flow_of_many_jobs_is_cancelled_in_slices(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, crashes: bool
+) -> None:
+    monkeypatch.setattr(flow, "CANCEL_SLICE", 3)
+    push(harness, "first", options=" FLOW f")
+    harness.say(f"QMPUSH q 10 {' '.join('0123456789')} FLOW f DEPENDS 1 first")
+    receipt = harness.say("QPOP q")[1].decode()
+
+    assert harness.say("QFLOW CANCEL q f REASON enough") == 11
+    assert harness.queue("q").blocked_count == 7
+    push(harness, "later", options=" FLOW f")
+    harness.say(f"QACK q {receipt}")  # It is not cancelled yet, and frees what is not either.
+    if crashes:
+        harness.crash()
+    harness.pass_ms(0)
+
+    assert harness.queue("q").totals.cancelled == 10
+    assert [id for id, _, _ in harness.say("QFLOW SHOW q f")[b"jobs"]] == [b"later"]
+    assert harness.queue("q").cancelling == {}
+    assert harness.broker.next_deadline_ms() > harness.now_ms
+
+
+@pytest.mark.parametrize("end", ["QUEUE PURGE q", "QUEUE DROP q"])
+def test_a_queue_may_be_emptied_while_a_flow_is_being_cancelled(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(flow, "CANCEL_SLICE", 3)
+    harness.say(f"QMPUSH q 10 {' '.join('0123456789')} FLOW f")
+    harness.say("QFLOW CANCEL q f")
+    harness.say(end)
+    harness.pass_ms(0)
+
+    assert harness.say("QLEN q") == 0
+    assert not harness.engine.state.is_behind
+
+
+def test_two_flows_are_cancelled_one_after_the_other(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "CANCEL_SLICE", 3)
+    for name in "fg":
+        harness.say(f"QMPUSH q 10 {' '.join('0123456789')} FLOW {name}")
+        assert harness.say(f"QFLOW CANCEL q {name}") == 10
+    harness.pass_ms(0)
+
+    assert harness.say("QLEN q") == 0
+    assert harness.queue("q").totals.cancelled == 20

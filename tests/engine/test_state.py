@@ -40,6 +40,7 @@ from respq.engine.records import (
     ChildrenDied,
     ChildrenFreed,
     EpochStarted,
+    FlowCancelling,
     GateClosed,
     GateOpened,
     JobCancelled,
@@ -173,6 +174,12 @@ HISTORIES: dict[str, list[Record]] = {
     "cancelled": [MADE, PUSHED, LEASED_NOW, JobCancelled(1, 2, b"obsolete", T + 3, b"me")],
     "cancelled and gone": [MADE, PUSHED, LEASED_NOW, JobRemoved(1, 2, HELD_CANCELLED)],
     "said to be half done": [MADE, PUSHED, LEASED_NOW, JobTouched(1, 2, T + 50, 50, b"so far")],
+    "a flow being cancelled": [MADE, PUSHED, CHILD, FlowCancelling(1, b"f", 3, b"no", b"ops")],
+    "a flow cancelled": [
+        MADE,
+        FlowCancelling(1, b"f", 3, b"", b""),
+        FlowCancelling(1, b"f", 0, b"", b""),
+    ],
     "edited in its place": [
         MADE,
         PUSHED,

@@ -14,13 +14,14 @@ children were settled with it.
 from __future__ import annotations
 
 from collections import deque
+from heapq import nlargest
 
-from respq.config import FLOW_SLICE
+from respq.config import CANCEL_SLICE, ERROR_BYTES_MAX, FLOW_SLICE
 from respq.engine.core import shown
 from respq.engine.jobs.amend import Amending
-from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job
+from respq.engine.jobs.job import DEAD, DONE, Job
 from respq.engine.jobs.queue import Queue
-from respq.engine.records import ChildrenDied, ChildrenFreed
+from respq.engine.records import ChildrenDied, ChildrenFreed, FlowCancelling
 
 
 class Flowing(Amending):
@@ -74,23 +75,43 @@ class Flowing(Amending):
     def show_flow(self, db: int, name: bytes, flow: bytes) -> list[Job]:
         """Return the jobs of a flow that are there, in order of their push. Raises `NoQueue`."""
         queue = self.queue(db, name)
-        return queue.jobs_of(list(queue.flows[flow])) if flow in queue.flows else []
+        return queue.jobs_of(sorted(queue.flows[flow])) if flow in queue.flows else []
 
     def cancel_flow(
         self, now_ms: int, db: int, name: bytes, flow: bytes, reason: bytes, by: bytes = b""
     ) -> int:
         """Cancel the jobs of a flow that are still to be done, the last ones first.
 
+        Many are cancelled in slices, in the order in which none is freed by another. Raises
+        `NoQueue`.
+
         Returns:
             How many they were.
         """
-        jobs = self.show_flow(db, name, flow)
-        cancelled = 0
-        for job in reversed(jobs):
-            if job.phase in (READY, DELAYED, LEASED, BLOCKED):
-                cancelled += self.cancel(now_ms, db, name, job.id, reason, by)
+        queue = self.queue(db, name)
+        jobs = [job for job in self.show_flow(db, name, flow) if _is_to_be_done(job)]
+        if jobs:
+            reason = reason[:ERROR_BYTES_MAX]
+            whole = FlowCancelling(queue.number, flow, jobs[-1].number + 1, reason, by)
+            self._cancel_slice(now_ms, queue, whole)
+        return len(jobs)
+
+    def cancel_on(self, now_ms: int) -> None:
+        """Cancel the next jobs of a flow that is being cancelled."""
+        queue = next(iter(self.state.cancelling.values()))
+        self._cancel_slice(now_ms, queue, next(iter(queue.cancelling.values())))
+
+    def _cancel_slice(self, now_ms: int, queue: Queue, left: FlowCancelling) -> None:
+        members = [number for number in queue.flows.get(left.flow, ()) if number < left.below]
+        last = nlargest(CANCEL_SLICE, members)
+        for job in queue.jobs_of(last) if last else ():
+            if _is_to_be_done(job):
+                self.cancel(now_ms, queue.db, queue.name, job.id, left.reason, left.by)
+        more = len(members) > len(last)
+        if more or left.flow in queue.cancelling:
+            below = last[-1] if more else 0
+            self.emit(FlowCancelling(queue.number, left.flow, below, left.reason, left.by))
         self.settle(now_ms)
-        return cancelled
 
     def _free(self, now_ms: int, queue: Queue, parent: int, numbers: list[int]) -> None:
         behind: list[int] = []
@@ -122,3 +143,7 @@ class Flowing(Amending):
                 queue.keeps_dead_until(now_ms),
             )
         )
+
+
+def _is_to_be_done(job: Job) -> bool:
+    return job.phase not in (DEAD, DONE)

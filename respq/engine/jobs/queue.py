@@ -33,6 +33,7 @@ from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, LEASED, READY, Job
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
     AnswerKept,
+    FlowCancelling,
     GateClosed,
     Pauses,
     QueueSettings,
@@ -119,6 +120,7 @@ class Queue:
         "active_ms",
         "answers",
         "blocked_count",
+        "cancelling",
         "children",
         "configured",
         "db",
@@ -196,6 +198,8 @@ class Queue:
         self.unready_bytes = 0
         self.children: dict[int, dict[int, None]] = {}
         self.flows: dict[bytes, dict[int, None]] = {}
+        self.cancelling: dict[bytes, FlowCancelling] = {}
+        """Flows some jobs of which are still to be cancelled."""
         self.gates: dict[bytes, GateClosed] = {}
         self.ready: ReadyOrder | GroupedOrder
         self.groups: GroupedOrder | None
