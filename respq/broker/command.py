@@ -84,7 +84,8 @@ class Arg:
     many: bool = False
     """Of an option: all words that are left are its values."""
     repeats_max: int = 0
-    """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none."""
+    """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none. Of a
+    variadic: how many there may be; 0 for any number."""
     counts: bool = False
     matches: Callable[[bytes], bool] | None = None
     """Of a variadic, or of an option with ``many``: its values end where this says no."""
@@ -266,6 +267,10 @@ class Command:
             values.append(value)
         if self.variadic is not None:
             end = self._variadic_end(request, place, count)
+            most = self.variadic[1].repeats_max
+            if 0 < most < end - place:
+                what = (self.variadic[1].values or self.variadic)[0]
+                raise SyntaxFault(f"{end - place} {what}s at once are over the limit of {most}")
             values += map(self.variadic[1].read, request[place:end])
             place = end
         return values, self._bind_options(request, place)

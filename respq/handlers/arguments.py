@@ -244,7 +244,10 @@ Integer = Annotated[int, Arg(read_integer, kind="integer")]
 ItemsCount = Annotated[
     int, Arg(integer_between("the count", 1, COUNT_MAX), kind="integer", counts=True)
 ]
-Receipt = Annotated[bytes, Arg(bytes, values=("receipt",), matches=is_receipt)]
+Receipt = Annotated[
+    bytes, Arg(bytes, values=("receipt",), matches=is_receipt, repeats_max=COUNT_MAX)
+]
+JobIds = Annotated[bytes, Arg(bytes, repeats_max=COUNT_MAX)]
 
 PRIORITY = Arg(bytes, values=("priority",), token=b"PRIORITY")
 DELAY = Arg(duration_between("DELAY", 0), kind="integer", values=("ms",), token=b"DELAY")

@@ -23,6 +23,7 @@ from respq.handlers.arguments import (
     ErrorText,
     Front,
     ItemsCount,
+    JobIds,
     Key,
     KickCount,
     KickIds,
@@ -352,7 +353,7 @@ def qedit(call: Call, queue: Key, job: Bulk, *, terms: EditOptions = None) -> Re
 
 
 @TABLE.command("QDEL", group="queue", since="0.1.0", flags=_DELETE)
-def qdel(call: Call, queue: Key, *job: Bulk) -> Reply:
+def qdel(call: Call, queue: Key, *job: JobIds) -> Reply:
     """Throw jobs away, whatever their phase."""
     return call.engine.delete(call.db, queue, job)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from respq.broker.call import Call
 from respq.broker.command import Arg, ArgGroup, Command, Flags
 from respq.broker.table import CommandTable
+from respq.config import COUNT_MAX
 from respq.engine.jobs.job import is_receipt
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, FIXED, Backoff
 from respq.errors import RespqError, SyntaxFault
@@ -339,6 +340,28 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisConnection]
     yield connection
     connection.close()
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "what"),
+    [
+        ("QACK", "1:1-1", "receipts"),
+        ("QNACK", "1:1-1", "receipts"),
+        ("QTOUCH", "1:1-1", "receipts"),
+        ("QDEL", "1-1", "jobs"),
+    ],
+)
+def test_no_command_takes_so_many_that_others_would_wait(
+    command: str, word: str, what: str
+) -> None:
+    harness = Harness()
+    head = [command.encode(), b"q"]
+
+    assert harness.default.ask(*head, *[word.encode()] * COUNT_MAX) in (0, [0] * COUNT_MAX)
+    reply = harness.default.ask(*head, *[word.encode()] * (COUNT_MAX + 1))
+
+    assert isinstance(reply, SyntaxFault)
+    assert str(reply) == f"{COUNT_MAX + 1} {what} at once are over the limit of {COUNT_MAX}"
 
 
 @pytest.mark.parametrize("line", REDIS_TEXTS, ids=lambda line: line[:20])

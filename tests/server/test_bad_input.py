@@ -187,10 +187,11 @@ def test_a_hundred_thousand_arguments_are_answered(server: ServerProcess, client
     receipts = [f"{number}:never-{number}" for number in range(100_000)]
 
     with bounded(server, 96):
-        assert client.ask("QACK", "q", *receipts) == 0
+        refused = client.ask("QACK", "q", *receipts)
         assert client.ask("DEL", *receipts) == 0
         too_many = client.ask("QMPUSH", "q", 100_000, *receipts)
 
+    assert refused == "ERR 100000 receipts at once are over the limit of 10000"
     assert too_many == "ERR the count is from 1 to 10000, not 100000"
     assert client.say("QLEN q") == 0
 

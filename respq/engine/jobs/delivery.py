@@ -188,7 +188,7 @@ class Delivering(Producing, Supervising):
         if strict:
             self._all_held(now_ms, queue, receipts)
         if result:
-            _check_burst(receipts, result, "a result")
+            _check_burst(receipts, result)
         numbers: dict[int, None] = {}
         good = []
         special = False
@@ -322,13 +322,11 @@ class Delivering(Producing, Supervising):
         Raises:
             Paused: if the queue takes no acks for now: nothing that ends a delivery.
             SyntaxFault: if one of them does not have the form of a receipt.
-            TooBig: for so many that the error, kept with each, would burst a transaction.
         """
         queue = self.state.names[db].get(name)
         if queue is not None and queue.pauses.acks_ms:
             raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         error = error[:ERROR_BYTES_MAX]
-        _check_burst(receipts, error, "an error")
         held = self.held(now_ms, db, name, receipts)
         due = [
             DUE_STALE
@@ -382,13 +380,11 @@ class Delivering(Producing, Supervising):
         Raises:
             Paused: if the queue takes no touches for now.
             SyntaxFault: if one of them does not have the form of a receipt.
-            TooBig: for so many that the line, kept with each, would burst a transaction.
         """
         queue = self.state.names[db].get(name)
         if queue is not None and queue.pauses.touches_ms:
             raise paused(now_ms, queue, queue.pauses.touches_ms, "touches")
         line = line[:ERROR_BYTES_MAX]
-        _check_burst(receipts, line, "a line")
         return [
             END_LOST if job is None else self._touch_one(now_ms, job, lease_ms, progress, line)
             for job in self.held(now_ms, db, name, receipts)
@@ -654,10 +650,10 @@ def _is_cancelled(job: Job) -> bool:
     return job.notes is not None and job.notes.cancelled
 
 
-def _check_burst(receipts: Sequence[bytes], text: bytes, what: str) -> None:
-    if len(receipts) * len(text) > TRANSACTION_BYTES_MAX:
+def _check_burst(receipts: Sequence[bytes], result: bytes) -> None:
+    if len(receipts) * len(result) > TRANSACTION_BYTES_MAX:
         raise TooBig(
-            f"{len(receipts)} times {what} of {len(text)} bytes is over the limit of a "
+            f"{len(receipts)} times a result of {len(result)} bytes is over the limit of a "
             f"transaction, {TRANSACTION_BYTES_MAX} bytes: give fewer receipts at once"
         )
 
