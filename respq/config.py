@@ -30,6 +30,14 @@ CLIENT_NAME_BYTES_MAX = 4 * KIB
 """CLIENT SETNAME and SETINFO: Redis has no limit, but CLIENT LIST shows every one of them."""
 PATTERN_BYTES_MAX = 4 * KIB
 """Of a glob: names are shorter, and a pattern is compiled before it is asked."""
+CHANNELS_MAX = 10_000
+"""Channels that one connection listens to: each takes memory as long as it does."""
+CHANNEL_BYTES_MAX = 4 * KIB
+"""Of a channel's name: Redis has no limit, but lists every one that is listened to."""
+PATTERNS_MAX = 1_000
+"""Patterns that one connection listens to: a message on a new channel is tried against each."""
+ROUTES_MAX = 10_000
+"""Channels for which it is remembered who hears what is said there."""
 COUNT_MAX = 10_000
 """Jobs of one pop, payloads of one push: bounds the time of one command."""
 EVICTED_MAX = 1_000
@@ -160,7 +168,9 @@ class Settings:
         64 * MIB, "largest request, and what one connection may have unread", unit="bytes"
     )
     output_buffer_bytes_max: int = _setting(
-        64 * MIB, "replies held for one connection that does not read them", unit="bytes"
+        64 * MIB,
+        "replies and messages held for one connection that does not read them",
+        unit="bytes",
     )
     uncommitted_bytes_max: int = _setting(
         64 * MIB, "executed but uncommitted bytes; beyond, sockets are not read", unit="bytes"

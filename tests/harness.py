@@ -26,7 +26,7 @@ from respq.engine.state import State
 from respq.errors import RespqError
 from respq.handlers import command_table
 from respq.resp.parser import Arrived
-from respq.resp.replies import Encoded, Reply
+from respq.resp.replies import Encoded, Push, Replies, Reply
 from respq.resp.run import Run
 from respq.runtime.zones import load_zone
 
@@ -63,6 +63,12 @@ class Client:
         self.pops = self.session.take_pops()
         self.harness.settle()
         return WAITS if isinstance(reply, Wait) else reply
+
+    def messages(self) -> list[tuple[Any, ...]]:
+        """Take what it was told on channels and has not looked at, each message as a tuple."""
+        told = [each for each in self.inbox if isinstance(each, Push)]
+        self.inbox = [each for each in self.inbox if not isinstance(each, Push)]
+        return [tuple(each.items) for each in told]
 
     def pipeline(self, *lines: str) -> list[Any]:
         """Run the commands of one read, and return their replies as a client reads them."""
@@ -134,9 +140,13 @@ class Harness:
         records, sizes = self.engine.take_records()
         if records:
             self.journal.append(encode_records(records, sizes))
+        self.broker.tell_events()
         outbox, self.broker.outbox = self.broker.outbox, []
         for session, reply in outbox:
             client = self.clients[session.id]
+            if isinstance(reply, Replies):
+                client.inbox += reply
+                continue
             client.pops = session.take_pops()
             client.inbox.append(decoded(reply))
         self.engine.check()

@@ -39,6 +39,7 @@ _GROUPS = {
     "worker": "Workers",
     "keys": "Keys",
     "transactions": "Transactions",
+    "pubsub": "Events and messages",
     "connection": "The connection",
     "server": "The server",
 }

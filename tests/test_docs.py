@@ -15,6 +15,7 @@ import pytest
 
 from respq import config
 from respq.config import KIB, MIB, Settings, read_setting
+from respq.engine.jobs import events
 from respq.engine.jobs.administer import REGROUPED_MAX
 from respq.errors import RespqError
 from tests.requirements import ROOT, redis_cli
@@ -50,6 +51,8 @@ LIMITS = {
         size(config.UNAUTHENTICATED_BULK_BYTES_MAX),
     ],
     "replies": [size(DEFAULTS.output_buffer_bytes_max)],
+    "channels": [number(config.CHANNELS_MAX), number(config.PATTERNS_MAX)],
+    "the name of a channel": [size(config.CHANNEL_BYTES_MAX)],
     "connections": [number(DEFAULTS.maxclients)],
     "names": [f"{config.NAME_BYTES_MAX} bytes"],
     "jobs of one QPOP": [number(config.COUNT_MAX)],
@@ -183,6 +186,12 @@ def test_the_errors_are_those_of_the_code() -> None:
 
     prefixes = {RespqError.prefix, *(each.prefix for each in RespqError.__subclasses__())}
     assert sorted(explained) == sorted(prefixes)
+
+
+def test_the_events_are_those_of_the_code() -> None:
+    told = [row[0].strip("`").encode() for row in rows(DOCS / "events.md", "event")]
+
+    assert sorted(told) == sorted(events.NAMES)
 
 
 def test_the_table_of_layers_is_the_one_that_is_held() -> None:

@@ -2,8 +2,8 @@
 
 After every step: replay equals live, every index agrees with the jobs (`Harness.settle`), the
 engine's jobs are those of a plain model and stand in its order (tests/property), the totals of
-each queue add up, fences only rise, a job is in one delivery at most, and what is acked stays
-gone.
+each queue add up, fences only rise, a job is in one delivery at most, what is acked stays
+gone, and a listener hears what the journal says, in its order.
 
 The default run takes some seconds. For a long one::
 
@@ -45,6 +45,7 @@ from tests.property.commands import (
     option,
     say,
 )
+from tests.property.events import Expected
 from tests.property.expectations import (
     expect,
     expect_gone,
@@ -80,6 +81,14 @@ class QueueServer(RuleBasedStateMachine):
         self.clients = [self.harness.client() for _ in range(3)]
         self.waiting: list[Waiting] = []
         """Longest first."""
+        self.expected = Expected(self.harness.journal)
+        self.listen()
+
+    def listen(self) -> None:
+        """Have a client hear all that happens from now on."""
+        self.expected.take()
+        self.listener = self.harness.client()
+        self.listener.say("PSUBSCRIBE q:*")
 
     @property
     def now_ms(self) -> int:
@@ -235,6 +244,7 @@ class QueueServer(RuleBasedStateMachine):
         self.harness.crash(down_ms)
         self.model.restart(self.now_ms)
         self.waiting.clear()
+        self.listen()
         self.clients = [self.harness.client() for _ in range(3)]
         self.settle()
 
@@ -377,6 +387,11 @@ class QueueServer(RuleBasedStateMachine):
                 + totals.moved
             )
             assert totals.pushed + totals.returned == sum(queue.counts) - len(queue.done) + gone
+
+    @invariant()
+    def what_happens_is_told_once_and_in_its_order(self) -> None:
+        told = [message[2:] for message in self.listener.messages()]
+        assert told == self.expected.take()
 
     @invariant()
     def nothing_unexpected_was_reported(self) -> None:

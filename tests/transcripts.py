@@ -37,7 +37,7 @@ from respq.broker.session import Pop
 from respq.config import Settings
 from respq.resp.encoder import encode
 from respq.resp.inline import split_inline
-from respq.resp.replies import Reply
+from respq.resp.replies import Replies, Reply
 from tests.harness import Client, Harness
 from tests.rediscli import shown
 
@@ -201,6 +201,10 @@ class Replay:
         self._harness.broker.close_session(self._clients.pop(letter).session)
 
     def _hear(self, letter: str, reply: Reply) -> None:
+        if isinstance(reply, Replies):
+            for each in reply:
+                self._hear(letter, each)
+            return
         data = encode(reply, self._clients[letter].session.protocol)
         reader = hiredis.Reader()
         reader.feed(data)

@@ -1,20 +1,22 @@
 """The whole server without its sockets: requests in, replies out.
 
 `execute` runs one request. A reply for anybody but the caller (a client that waited and
-was served, one that was unblocked) goes to `outbox`, and a session that must be closed to
-`closing`; the runtime empties both after each command. Nothing here knows when a reply
-may leave: that is the runtime's (runtime/core.py).
+was served, one that was unblocked) goes to `outbox`, as do messages to those who listen to a
+channel, which alone are `Replies`; a session that must be closed goes to `closing`. The
+runtime empties both, and has the events of queues told before (`tell_events`). Nothing here
+knows when a reply may leave: that is the runtime's (runtime/core.py).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
 from respq.broker.call import Wait
 from respq.broker.command import Bound, Command, Flags, RunAnswer
+from respq.broker.pubsub import PubSub, Said, channel_of
 from respq.broker.session import Session, nothing_buffered
 from respq.broker.table import CommandTable, Container
 from respq.broker.transaction import enqueue
@@ -36,7 +38,7 @@ from respq.errors import (
 )
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
-from respq.resp.replies import Encoded, Reply
+from respq.resp.replies import Encoded, Replies, Reply
 from respq.resp.run import Run
 
 _BOUNDS_MAX, _BOUND_WORDS_MAX = 1_000, 16
@@ -72,6 +74,7 @@ class Broker:
         self.waiters = Waiters()
         engine.state.watched = self.waiters.names
         engine.state.awaited = self.waiters.awaited
+        self.pubsub = PubSub(engine)
         self.outbox: list[tuple[Session, Reply]] = []
         self.closing: list[Session] = []
         self.loading = False
@@ -103,6 +106,8 @@ class Broker:
         self.sessions.pop(session.id, None)
         if session.waiter is not None:
             self.waiters.remove(session.waiter)
+        if session.is_subscribed:
+            self.pubsub.forget(session)
         # What refers back to the session would keep it, and all that it holds, for the
         # garbage collector.
         session.end_transaction()
@@ -462,6 +467,47 @@ class Broker:
         self.outbox.append((session, waiter.otherwise if error is None else error))
         return True
 
+    def publish(self, channel: bytes, payload: bytes) -> int:
+        """Say something on a channel; return how often it is heard."""
+        self.tell_events()
+        return self._say(((channel, payload),))
+
+    def tell_events(self) -> None:
+        """Say what has happened in queues since the last call, to those who listen now.
+
+        It has to be done before subscriptions change, and before the outbox is emptied.
+        """
+        if self.engine.events:
+            self._say(map(channel_of, self.engine.take_events()))
+
+    def _say(self, said: Iterable[Said]) -> int:
+        rows = self.pubsub.heard(said)
+        self.outbox += rows.items()
+        return sum(map(len, rows.values()))
+
+    def take_messages(self, session: Session) -> Replies:
+        """Return what a session is to hear before the reply to the request that it runs.
+
+        What others did in the same turn, or it did itself in the same pipeline, was heard by
+        those who listened then, and in the order in which it was done.
+        """
+        self.tell_events()
+        taken = Replies()
+        if session.is_subscribed:
+            left = []
+            for each in self.outbox:
+                if each[0] is session and isinstance(each[1], Replies):
+                    taken += each[1]
+                else:
+                    left.append(each)
+            self.outbox = left
+        return taken
+
+    def stop_listening(self, session: Session) -> None:
+        """End all subscriptions of a session, which hears nothing more."""
+        self.take_messages(session)
+        self.pubsub.forget(session)
+
     def kill(self, session: Session) -> None:
         """Have the runtime close a client's connection at once; nothing is popped for it."""
         session.killed = session.closing = True
@@ -503,6 +549,11 @@ class Broker:
         flags = command.flags
         if not session.authenticated and Flags.NO_AUTH not in flags:
             raise NoAuth("Authentication required.")
+        if session.only_listens and Flags.SUBSCRIBED not in flags:
+            raise RespqError(
+                f"Can't execute '{command.full_name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
+                "PING / QUIT / RESET are allowed in this context"
+            )
         if self.loading and Flags.LOADING not in flags:
             raise Loading("respq is loading the journal in memory")
         if self.draining and Flags.DRAIN not in flags:

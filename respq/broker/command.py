@@ -57,6 +57,10 @@ class Flags(Flag):
     """Has no place in a transaction; Redis calls this no_multi."""
     DRAIN = auto()
     """Still runs while the server drains."""
+    PUBSUB = auto()
+    """Has to do with channels."""
+    SUBSCRIBED = auto()
+    """Runs in RESP2 while the connection listens to channels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ _FLAG_WORDS = (
     (Flags.READONLY, b"readonly"),
     (Flags.DENYOOM, b"denyoom"),
     (Flags.ADMIN, b"admin"),
+    (Flags.PUBSUB, b"pubsub"),
     (Flags.BLOCKING, b"blocking"),
     (Flags.LOADING, b"loading"),
     (Flags.FAST, b"fast"),
@@ -29,6 +30,7 @@ _FLAG_CATEGORIES = (
     (Flags.ADMIN, "admin"),
     (Flags.ADMIN, "dangerous"),
     (Flags.BLOCKING, "blocking"),
+    (Flags.PUBSUB, "pubsub"),
 )
 _GROUP_CATEGORIES = {
     "connection": "connection",

@@ -30,6 +30,7 @@ class Session:
         "authenticated",
         "buffered",
         "call",
+        "channels",
         "closing",
         "command",
         "created_ms",
@@ -43,6 +44,7 @@ class Session:
         "local_address",
         "name",
         "no_evict",
+        "patterns",
         "pops",
         "protocol",
         "queued",
@@ -83,6 +85,9 @@ class Session:
         self.command: Command | None = None
         """The last one it ran."""
         self.call = Call(broker, broker.engine, self, created_ms)
+        self.channels: dict[bytes, None] = {}
+        """What it listens to, in order of its subscriptions; kept by `PubSub`, as are …"""
+        self.patterns: dict[bytes, None] = {}
         self.start_over(authenticated=authenticated)
 
     def start_over(self, *, authenticated: bool) -> None:
@@ -94,24 +99,43 @@ class Session:
         self.authenticated = authenticated
         self.end_transaction()
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether it listens to anything."""
+        return bool(self.channels or self.patterns)
+
+    @property
+    def only_listens(self) -> bool:
+        """Whether it can tell messages from replies only because it asks for little else."""
+        return self.protocol == 2 and self.is_subscribed
+
+    def decide_guard(self) -> None:
+        """Note whether a request needs more than a look-up to be admitted."""
+        self.guarded = not self.authenticated or self.queued is not None or self.only_listens
+
+    def speak(self, protocol: int) -> None:
+        """Choose the protocol."""
+        self.protocol = protocol
+        self.decide_guard()
+
     def begin_transaction(self) -> None:
         """Queue commands from now on."""
         self.queued: list[list[bytes]] | None = []
         self.queued_bytes = 0
         self.tainted = False
-        self.guarded = True
+        self.decide_guard()
 
     def end_transaction(self) -> None:
         """Run commands at once from now on."""
         self.queued = None
         self.queued_bytes = 0
         self.tainted = False
-        self.guarded = not self.authenticated
+        self.decide_guard()
 
     def authenticate(self) -> None:
         """Remember that the password was right."""
         self.authenticated = True
-        self.guarded = self.queued is not None
+        self.decide_guard()
 
     def take_pops(self) -> list[Pop]:
         """Hand over the pops whose replies are about to be held, and begin anew."""

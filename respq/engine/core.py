@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from respq.config import NAME_BYTES_MAX
 from respq.engine.jobs.cron import Zones
+from respq.engine.jobs.events import Told, events_of
 from respq.engine.jobs.job import DELAYED, Job
 from respq.engine.jobs.queue import FOREVER_MS, Queue
 from respq.engine.records import QueueMade, QueueSettings, Record
@@ -28,9 +29,15 @@ class EngineCore:
         """Transactions of several records: flat pairs of index and length."""
         self.changes = 0
         """Records emitted ever: what has been found to be so is so as long as it stands."""
+        self.listening = False
+        """Whether anybody may want to know of events; kept by the broker."""
+        self.events: list[Told] = []
+        """What happened since the broker last told it, oldest first."""
 
     def emit(self, record: Record) -> None:
         """Make a fact true and remember it for the journal."""
+        if self.listening:
+            self.events += events_of(self.state, record)
         self.state.apply(record)
         self.records.append(record)
         self.changes += 1
@@ -46,6 +53,11 @@ class EngineCore:
         taken = self.records, self.sizes
         self.records, self.sizes = [], []
         return taken
+
+    def take_events(self) -> list[Told]:
+        """Hand over the events, and begin anew."""
+        events, self.events = self.events, []
+        return events
 
     def next_number(self) -> int:
         """Draw a server-wide number: an object's name, or a place in an order."""

@@ -129,7 +129,7 @@ def client_list(call: Call, *, kind: TypeFilter = None, ids: IdsFilter = None) -
     lines = [
         _line(session, call.now_ms)
         for session in sessions
-        if (ids is None or session.id in ids) and kind in (None, b"normal")
+        if (ids is None or session.id in ids) and kind in (None, _kind(session))
     ]
     return Verbatim(b"".join(lines))
 
@@ -184,9 +184,7 @@ def client_kill(
         return OK
     if all(each is None for each in filters):
         raise SyntaxFault("wrong number of arguments for 'client|kill' command")
-    if kind not in (None, b"normal"):
-        return 0
-    return _kill(call, number=number, addr=addr, laddr=laddr, skipme=skipme is not False)
+    return _kill(call, number=number, kind=kind, addr=addr, laddr=laddr, skipme=skipme is not False)
 
 
 @TABLE.command("CLIENT UNBLOCK", group="connection", since="0.1.0", flags=_OTHERS)
@@ -212,6 +210,7 @@ def _kill(
     call: Call,
     *,
     number: int | None = None,
+    kind: bytes | None = None,
     addr: bytes | None = None,
     laddr: bytes | None = None,
     skipme: bool,
@@ -222,6 +221,7 @@ def _kill(
         session
         for session in broker.sessions.values()
         if (number is None or session.id == number)
+        and kind in (None, _kind(session))
         and (addr is None or _encoded(session.address) == addr)
         and (laddr is None or _encoded(session.local_address) == laddr)
         and not (skipme and session is call.session)
@@ -253,8 +253,8 @@ def _line(session: Session, now_ms: int) -> bytes:
         "idle": max(0, now_ms - session.call.now_ms) // 1_000,
         "flags": _flags(session),
         "db": session.db,
-        "sub": 0,
-        "psub": 0,
+        "sub": len(session.channels),
+        "psub": len(session.patterns),
         "ssub": 0,
         "multi": -1 if queued is None else len(queued),
         "qbuf": unread_bytes,
@@ -278,11 +278,17 @@ def _line(session: Session, now_ms: int) -> bytes:
     return _encoded(" ".join(f"{name}={value}" for name, value in facts.items())) + b"\n"
 
 
+def _kind(session: Session) -> bytes:
+    """Return the type of a connection, by which they are filtered."""
+    return b"pubsub" if session.is_subscribed else b"normal"
+
+
 def _flags(session: Session) -> str:
     """Return Redis' letters for what a connection is in."""
     letters = "".join(
         letter
         for letter, holds in (
+            ("P", session.is_subscribed),
             ("x", session.queued is not None),
             ("b", session.waiter is not None),
             ("c", session.closing),

@@ -21,6 +21,7 @@ _USER = b"default"
 """The one user that there is."""
 _ANY_TIME = Flags.FAST | Flags.STATELESS | Flags.DRAIN
 _BEFORE_AUTH = _ANY_TIME | Flags.NO_AUTH | Flags.LOADING
+_AT_LAST = _BEFORE_AUTH | Flags.NO_MULTI | Flags.SUBSCRIBED
 _BAD_PROTOCOL = "Protocol version is not an integer or out of range"
 
 
@@ -71,7 +72,7 @@ def hello(
     if setname is not None:
         session.name = setname
     if protover is not None:
-        session.protocol = protover
+        session.speak(protover)
     return {
         b"server": b"redis",
         b"version": REDIS_VERSION.encode(),
@@ -95,9 +96,11 @@ def auth(call: Call, username: Username, password: Bulk) -> Reply:
     return OK
 
 
-@TABLE.command("PING", group="connection", since="0.1.0", flags=_ANY_TIME)
-def ping(_: Call, message: Message = None) -> Reply:
+@TABLE.command("PING", group="connection", since="0.1.0", flags=_ANY_TIME | Flags.SUBSCRIBED)
+def ping(call: Call, message: Message = None) -> Reply:
     """Answer PONG, or the message."""
+    if call.session.only_listens:
+        return [b"pong", message or b""]
     return _PONG if message is None else message
 
 
@@ -107,16 +110,18 @@ def echo(_: Call, message: Bulk) -> Reply:
     return message
 
 
-@TABLE.command("QUIT", group="connection", since="0.1.0", flags=_BEFORE_AUTH | Flags.NO_MULTI)
+@TABLE.command("QUIT", group="connection", since="0.1.0", flags=_AT_LAST)
 def quit_connection(call: Call) -> Reply:
     """Close the connection after this reply."""
+    call.broker.stop_listening(call.session)
     call.session.closing = True
     return OK
 
 
-@TABLE.command("RESET", group="connection", since="0.1.0", flags=_BEFORE_AUTH | Flags.NO_MULTI)
+@TABLE.command("RESET", group="connection", since="0.1.0", flags=_AT_LAST)
 def reset(call: Call) -> Reply:
     """Bring the connection back to the state of a new one."""
+    call.broker.stop_listening(call.session)
     call.session.start_over(authenticated=not call.broker.settings.password)
     return _RESET
 

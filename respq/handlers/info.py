@@ -105,10 +105,12 @@ def _persistence(call: Call) -> Facts:
 
 
 def _stats(call: Call) -> Facts:
-    table = call.broker.table
+    table, pubsub = call.broker.table, call.broker.pubsub
     return {
         "total_commands_processed": sum(command.calls for command in table),
         "total_error_replies": sum(command.failures for command in table),
+        "pubsub_channels": len(pubsub.channels),
+        "pubsub_patterns": len(pubsub.patterns),
     }
 
 

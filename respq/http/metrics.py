@@ -113,6 +113,11 @@ class Metrics:
             "Connections turned away at maxclients.",
             traffic.rejected_total,
         )
+        yield _counter(
+            "respq_connections_cut_total",
+            "Connections closed because the client did not read what was sent to it.",
+            traffic.cut_total,
+        )
         yield _counter("respq_requests_total", "Requests received.", traffic.commands_total)
         yield from self._command_families()
         yield _gauge(

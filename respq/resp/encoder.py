@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from respq.errors import RespqError
-from respq.resp.replies import Encoded, NullArray, Push, Reply, SetOf, Simple, Verbatim
+from respq.resp.replies import Encoded, NullArray, Push, Replies, Reply, SetOf, Simple, Verbatim
 
 _CACHED = 1_024
 _INTEGERS = [b":%d\r\n" % value for value in range(_CACHED)]
@@ -176,6 +176,7 @@ def _resp2() -> _Writers:
         dict: lambda pairs: write_array([*chain.from_iterable(pairs.items())]),
         Verbatim: lambda reply: _write_bulk(reply.text),
         Push: lambda reply: write_array(reply.items),
+        Replies: lambda replies: _write_parts(b"", replies, writers),
     }
     return writers
 
@@ -206,6 +207,7 @@ def _resp3() -> _Writers:
         dict: write_map,
         Verbatim: lambda reply: b"=%d\r\ntxt:%b\r\n" % (len(reply.text) + 4, reply.text),
         Push: write_push,
+        Replies: lambda replies: _write_parts(b"", replies, writers),
     }
     return writers
 

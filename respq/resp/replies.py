@@ -14,6 +14,7 @@ bool                 a boolean; in RESP2 1 or 0
 float                a double; in RESP2 a bulk string
 Verbatim             text for people; in RESP2 a bulk string
 Push                 out-of-band data; in RESP2 an array
+Replies              several of these in a row, as SUBSCRIBE answers
 Encoded              bytes of the wire, the same in both
 """
 
@@ -66,6 +67,10 @@ class Push:
     """Data that answers no request, as a message of a channel."""
 
     items: Sequence[Reply]
+
+
+class Replies(list["Reply"]):
+    """Replies that follow one another; not one reply, so it stands in no other."""
 
 
 @dataclass(slots=True)

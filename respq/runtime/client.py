@@ -8,18 +8,26 @@ from typing import Protocol
 
 from respq.broker.session import Pop, Session
 from respq.resp.parser import Arrived
-from respq.resp.replies import Reply
+from respq.resp.replies import Replies, Reply
 
 Pops = Sequence[Pop]
 
 
-class Client(Protocol):
+class Receiver(Protocol):
+    """What bytes are held for until a commit."""
+
+    held_count: int
+
+    def release(self, data: bytes, pops: Pops) -> None:
+        """Send what its time has come for; undo its pops if the transport is closed."""
+
+
+class Client(Receiver, Protocol):
     """A connection as the core sees it."""
 
     session: Session
     has_arrived: bool
     """Some of its requests are to be executed at the end of this turn."""
-    held_count: int
 
     def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
         """Execute requests of ``size`` bytes, and hold their replies."""
@@ -27,11 +35,11 @@ class Client(Protocol):
     def waits(self) -> None:
         """Be blocked from now on, by the request that arrived alone."""
 
-    def release(self, data: bytes, pops: Pops) -> None:
-        """Send a reply whose time has come; undo its pops if the transport is closed."""
-
     def answer(self, reply: Reply) -> None:
         """Take the reply of a wait that is over."""
+
+    def tell(self, messages: Replies) -> None:
+        """Take messages of channels: they answer nothing that it asked."""
 
     def end(self) -> None:
         """Close at once."""

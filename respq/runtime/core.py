@@ -40,9 +40,10 @@ from respq.config import (
 )
 from respq.engine.timers import NEVER_MS
 from respq.resp.parser import Arrived
+from respq.resp.replies import Replies
 from respq.resp.run import Run
 from respq.resp.short import Alone, Words
-from respq.runtime.client import Client, Group, Pops
+from respq.runtime.client import Client, Group, Pops, Receiver
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
 from respq.runtime.lag import STALL_S, LoopLag, Stalls
@@ -52,7 +53,7 @@ _SYNC_EVERY_S = 1.0
 _SYNC_RETRY_S = 0.01
 
 
-Held = tuple[Client, bytes, Pops]
+Held = tuple[Receiver, bytes, Pops]
 Arrival = tuple[Client, Arrived, int]
 """Who asks for what, and how many bytes it was."""
 
@@ -282,7 +283,7 @@ class Core:
                 return
         self._turn_is_open = False
         broker = self.broker
-        if broker.outbox or broker.closing:
+        if broker.outbox or broker.closing or self.engine.events:
             self.deliver()
         if not self._in_flight:
             self._commit()
@@ -322,14 +323,22 @@ class Core:
             self.lingers = False
 
     def deliver(self) -> None:
-        """Hand the replies of finished waits to their clients, and end those who must go."""
+        """Hand replies of finished waits, and messages, to their clients; end those who must go.
+
+        What has happened in queues is told here: a message is held no earlier than the records
+        that it tells of were emitted, so it is in their batch or behind it.
+        """
         broker = self.broker
-        while broker.outbox or broker.closing:
+        while broker.outbox or broker.closing or self.engine.events:
+            broker.tell_events()
             outbox, broker.outbox = broker.outbox, []
             closing, broker.closing = broker.closing, []
             for session, reply in outbox:
                 client = self.clients.get(session.id)
-                if client is None:
+                if isinstance(reply, Replies):
+                    if client is not None:
+                        client.tell(reply)
+                elif client is None:
                     self.undo(session.take_pops())
                 else:
                     client.answer(reply)

@@ -41,6 +41,7 @@ class Traffic:
         "_until_sample",
         "commands_total",
         "connections_total",
+        "cut_total",
         "durations",
         "rejected_total",
     )
@@ -50,6 +51,8 @@ class Traffic:
         self.connections_total = 0
         self.rejected_total = 0
         """Connections turned away at maxclients."""
+        self.cut_total = 0
+        """Connections closed because more was to be sent than they may have unread."""
         self.durations = Durations()
         self._until_sample = 0
         """Commands until the next one is timed."""

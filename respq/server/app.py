@@ -308,6 +308,7 @@ class Server:
                 "total_connections_received": core.traffic.connections_total,
                 "total_commands_processed": core.traffic.commands_total,
                 "rejected_connections": core.traffic.rejected_total,
+                "client_output_buffer_limit_disconnections": core.traffic.cut_total,
                 "respq_loop_lag_max_us": int(self.core.lag.max_ms * 1_000),
                 "respq_loop_stall_max_us": int(self.core.stalls.max_s * 1_000_000),
             },

@@ -31,9 +31,10 @@ from respq.errors import ProtocolFault, RespqError
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived, Parser
 from respq.resp.pipeline import is_dense
-from respq.resp.replies import Reply
+from respq.resp.replies import Replies, Reply
 from respq.resp.run import Run
 from respq.runtime.client import Pops
+from respq.server.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from respq.server.app import Server
@@ -61,6 +62,8 @@ class Connection(asyncio.Protocol):
         self._peer_is_slow = False
         self._is_paused = False
         self._is_at_end = False
+        self._mailbox: Mailbox | None = None
+        """Made for the first message, and gone with the connection: it refers back."""
 
     # What the transport calls.
 
@@ -85,6 +88,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Forget the client; what it waited for goes to others."""
         self.server.close_session(self)
+        self._mailbox = None
         self._unread.clear()
         self._backlog.clear()
 
@@ -152,7 +156,7 @@ class Connection(asyncio.Protocol):
             transport.is_closing()
             # One that closed its side is most often a worker that is gone.
             or (pops and self._is_at_end)
-            or (self._peer_is_slow and self._is_over_limit())
+            or (self._peer_is_slow and self.is_over_limit())
         ):
             self.core.undo(pops)
             transport.abort()
@@ -180,6 +184,14 @@ class Connection(asyncio.Protocol):
         self.core.hold(self, data, self.session.take_pops(), stateless=False)
         self._resume_soon()
 
+    def tell(self, messages: Replies) -> None:
+        """Send messages of channels, unless the client has said that it wants no more."""
+        if self.session.closing or self._is_at_end:
+            return
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self)
+        self._mailbox.send(encode(messages, self.session.protocol))
+
     def end(self) -> None:
         """Close at once; what is held is undone when its time comes."""
         self.transport.abort()
@@ -204,7 +216,11 @@ class Connection(asyncio.Protocol):
 
     def end_if_silent(self, now_s: float, timeout_s: float) -> None:
         """Close at once if nothing came, and nothing that was sent was read, for too long."""
-        waits = self.session.waiter is not None or self.held_count or self._backlog
+        session = self.session
+        # Who listens is silent by nature, as Redis has it.
+        waits = (
+            session.waiter is not None or session.is_subscribed or self.held_count or self._backlog
+        )
         unsent_bytes = self.transport.get_write_buffer_size()
         if self._was_heard or waits or unsent_bytes != self._unsent_bytes:
             self._was_heard = False
@@ -213,6 +229,22 @@ class Connection(asyncio.Protocol):
         elif now_s - self._silent_since_s >= timeout_s:
             self.server.log.debug("client closed: it is silent", address=self.session.address)
             self.end()
+
+    def is_over_limit(self, more_bytes: int = 0) -> bool:
+        """Tell, and count, whether more is unsent than a connection may have.
+
+        ``more_bytes`` are still to be sent. Who asks has to end the connection then.
+        """
+        unsent_bytes = self.transport.get_write_buffer_size() + more_bytes
+        if unsent_bytes <= self.server.settings.output_buffer_bytes_max:
+            return False
+        self.core.traffic.cut_total += 1
+        self.server.log.warning(
+            "client closed: it does not read what is sent to it",
+            address=self.session.address,
+            unsent_bytes=unsent_bytes,
+        )
+        return True
 
     # Turns.
 
@@ -304,18 +336,6 @@ class Connection(asyncio.Protocol):
         self._unread.clear()
         self.broker.unblock(self.session, ProtocolFault(f"Protocol error: {why}"))
         self.core.begin_turn()
-
-    def _is_over_limit(self) -> bool:
-        """Tell whether there are more unsent replies than a connection may have."""
-        unsent_bytes = self.transport.get_write_buffer_size()
-        if unsent_bytes <= self.server.settings.output_buffer_bytes_max:
-            return False
-        self.server.log.warning(
-            "client closed: it does not read its replies",
-            address=self.session.address,
-            unsent_bytes=unsent_bytes,
-        )
-        return True
 
     def _resume_soon(self) -> None:
         waits = self._backlog or self._unread or self.parser.held

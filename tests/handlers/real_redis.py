@@ -59,7 +59,11 @@ class RedisConnection:
         request = [b"*%d\r\n" % len(words)]
         request += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
         self._socket.sendall(b"".join(request))
-        return _tree(self._stream)
+        return self.read()
+
+    def read(self) -> Tree:
+        """Return what comes next, be it a reply or a message."""
+        return tree_from(self._stream)
 
     def close(self) -> None:
         """Close the connection."""
@@ -69,7 +73,7 @@ class RedisConnection:
 
 def tree(reply: Reply, protocol: int) -> Tree:
     """Return a reply of ours as it is on the wire."""
-    return _tree(io.BytesIO(encode(reply, protocol)))
+    return tree_from(io.BytesIO(encode(reply, protocol)))
 
 
 def say(client: Client, line: str) -> Tree:
@@ -78,7 +82,8 @@ def say(client: Client, line: str) -> Tree:
     return tree(reply, client.session.protocol)
 
 
-def _tree(stream: BinaryIO) -> Tree:
+def tree_from(stream: BinaryIO) -> Tree:
+    """Read one reply."""
     line = stream.readline()
     kind, rest = chr(line[0]), line[1:-2]
     match kind:
@@ -88,7 +93,7 @@ def _tree(stream: BinaryIO) -> Tree:
             length = int(rest)
             return (kind, stream.read(length + 2)[:-2]) if length >= 0 else (kind, None)
         case "*" | "~" | ">":
-            return kind, [_tree(stream) for _ in range(int(rest))]
+            return kind, [tree_from(stream) for _ in range(int(rest))]
         case "%":
-            return kind, [(_tree(stream), _tree(stream)) for _ in range(int(rest))]
+            return kind, [(tree_from(stream), tree_from(stream)) for _ in range(int(rest))]
     raise AssertionError(f"not RESP: {line!r}")

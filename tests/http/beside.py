@@ -29,7 +29,7 @@ from respq.http.app import Sidecar
 from respq.journal.journal import Journal
 from respq.journal.memory import MemoryJournal
 from respq.resp.parser import Arrived
-from respq.resp.replies import Reply
+from respq.resp.replies import Replies, Reply
 from respq.runtime.client import Pops
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
@@ -73,6 +73,9 @@ class Client:
 
     def answer(self, reply: Reply) -> None:
         """Take the reply of a wait that is over."""
+
+    def tell(self, messages: Replies) -> None:
+        """Take messages of channels."""
 
     def end(self) -> None:
         """Close at once."""

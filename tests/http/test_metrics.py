@@ -169,6 +169,7 @@ def test_durations_of_commands_are_a_histogram(server: Beside) -> None:
 def test_what_passed_through_the_server_is_counted(server: Beside) -> None:
     traffic = server.core.traffic
     traffic.commands_total, traffic.connections_total, traffic.rejected_total = 7, 5, 3
+    traffic.cut_total = 2
     server.core.lag.last_ms, server.core.lag.max_ms = 1.5, 20.0
 
     metrics = server.metrics()
@@ -176,6 +177,7 @@ def test_what_passed_through_the_server_is_counted(server: Beside) -> None:
     assert metrics.value("respq_requests_total") == 7
     assert metrics.value("respq_connections_total") == 5
     assert metrics.value("respq_connections_rejected_total") == 3
+    assert metrics.value("respq_connections_cut_total") == 2
     assert metrics.value("respq_loop_lag_seconds") == 0.0015
     assert metrics.value("respq_loop_lag_max_seconds") == 0.02
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from respq.errors import BadReceipt, ProtocolFault, RespqError, SyntaxFault
 from respq.resp.encoder import encode, encode_deliveries, encode_ids
-from respq.resp.replies import NULL_ARRAY, OK, Push, Reply, SetOf, Simple, Verbatim
+from respq.resp.replies import NULL_ARRAY, OK, Push, Replies, Reply, SetOf, Simple, Verbatim
 
 
 def read_back(data: bytes) -> Any:
@@ -50,6 +50,7 @@ def read_back(data: bytes) -> Any:
         (SetOf([b"b", [1]]), b"*2\r\n$1\r\nb\r\n*1\r\n:1\r\n", b"~2\r\n$1\r\nb\r\n*1\r\n:1\r\n"),
         (Verbatim(b"text"), b"$4\r\ntext\r\n", b"=8\r\ntxt:text\r\n"),
         (Push([b"message", 1]), b"*2\r\n$7\r\nmessage\r\n:1\r\n", b">2\r\n$7\r\nmessage\r\n:1\r\n"),
+        (Replies([1, Push([2])]), b":1\r\n*1\r\n:2\r\n", b":1\r\n>1\r\n:2\r\n"),
         (1.5, b"$3\r\n1.5\r\n", b",1.5\r\n"),
         (math.inf, b"$3\r\ninf\r\n", b",inf\r\n"),
         (-math.inf, b"$4\r\n-inf\r\n", b",-inf\r\n"),

@@ -23,7 +23,7 @@ from respq.journal.memory import MemoryJournal
 from respq.journal.replay import replay
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
-from respq.resp.replies import Reply
+from respq.resp.replies import Replies, Reply
 from respq.resp.run import Run
 from respq.runtime import core
 from respq.runtime.client import Pops
@@ -134,6 +134,9 @@ class Remote:
     def answer(self, reply: Reply) -> None:
         data = encode(reply, self.session.protocol)
         self.rig.core.hold(self, data, self.session.take_pops(), stateless=False)
+
+    def tell(self, messages: Replies) -> None:
+        self.rig.core.hold_all([(self, encode(messages, self.session.protocol), ())])
 
     def end(self) -> None:
         self.is_closed = True
