@@ -13,7 +13,7 @@ The default run takes some seconds. For a long one::
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,22 +21,27 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from respq.engine.jobs.job import PHASE_NAMES
+from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
+from respq.engine.records import JobOptions
 from respq.errors import RespqError
 from respq.resp.replies import NULL_ARRAY
 from tests.harness import WAITS, Client, Harness, discard, image
 from tests.property.commands import (
-    FOLLOWED,
+    DYING_PUSH,
+    ERRORS,
     LEASES,
     NAMES,
     ORDERS,
     POP,
+    REDRIVES,
     RUNS,
     SPECS,
     Create,
+    Nack,
     Order,
     Pause,
     Pop,
+    Push,
     Redrive,
     Rename,
     Schedule,
@@ -54,7 +59,7 @@ from tests.property.expectations import (
     expect_redriven,
     expect_renamed,
 )
-from tests.property.model import IDLE_MS, WINDOW_MS, Model, ModelJob, ModelQueue
+from tests.property.model import IDLE_MS, ORPHANED, WINDOW_MS, Model, ModelJob, ModelQueue
 
 EXAMPLES = int(os.environ.get("RESPQ_PROPERTY_EXAMPLES", "100"))
 STEPS = int(os.environ.get("RESPQ_PROPERTY_STEPS", "40"))
@@ -114,6 +119,18 @@ class QueueServer(RuleBasedStateMachine):
         else:
             client.say("DISCARD")
         self.settle()
+
+    @rule(
+        push=DYING_PUSH, errors=st.lists(ERRORS, min_size=4, max_size=4), again=st.none() | REDRIVES
+    )
+    def let_jobs_die(self, push: Push, errors: list[str | None], again: Redrive | None) -> None:
+        name, errors = push.queue, errors[: push.count]
+        self.run(push, 0)
+        self.run(Pop(name, len(errors)), 0)
+        for pick, error in enumerate(errors):
+            self.run(Nack([pick], "FATAL", None, False, error), 0)
+        if again is not None:
+            self.administer(replace(again, queue=name))
 
     @rule(runs=st.lists(RUNS, min_size=1, max_size=4), place=PLACES)
     def run_a_pipeline(self, runs: list[tuple[Spec, int]], place: int) -> None:
@@ -183,10 +200,8 @@ class QueueServer(RuleBasedStateMachine):
             case Create():
                 self.create(order)
             case Redrive():
-                shown = harness.say(f"QDLQ LIST {name} COUNT {order.count}")
-                count = harness.say(f"QDLQ REDRIVE {name} COUNT {order.count}")
-                listed = [facts[b"id"] for facts in shown]
-                expect_redriven(self.model, order, listed, count, self.now_ms)
+                listed = [facts[b"id"] for facts in harness.say(f"QDLQ LIST {name}")]
+                expect_redriven(self.model, order, listed, harness.say(order.line), self.now_ms)
             case ThrowAway():
                 expect_gone(self.model, order, harness.say(f"{order.command} {name}"))
             case Pause():
@@ -256,32 +271,22 @@ class QueueServer(RuleBasedStateMachine):
     def pass_ms(self, elapsed_ms: int) -> None:
         self.harness.pass_ms(elapsed_ms)
         self.model.pass_to(self.now_ms)
-        self.adopt_scheduled()
+        self.adopt()
         self.forget_idle()
         self.collect()
 
-    def adopt_scheduled(self) -> None:
-        """Tell the model of jobs that schedules and acks pushed: it does not know their ids."""
-        if self.model.owed:
-            self.model.queue(FOLLOWED, self.now_ms)
+    def adopt(self) -> None:
+        """Tell the model of the ids of jobs that nobody was told of, and check what they are."""
         for queue in self.harness.engine.state.queues.values():
             model = self.model.queues[queue.name.decode()]
-            for job in queue:
-                if job.id not in model.jobs:
-                    followed = queue.name.decode() == FOLLOWED
-                    assert job.payload == (b"followed" if followed else b"scheduled")
-                    self.model.owed -= followed
-                    assert job.id not in self.model.finished
-                    expires_ms = job.options.expires_ms if job.options is not None else None
-                    model.jobs[job.id] = ModelJob(
-                        *(job.id, model, job.priority, "ready", self.model.rank, 0, expires_ms)
-                    )
-                    model.active_ms = job.pushed_ms
-                    model.pushes.append(job.pushed_ms)
-                    key = f"payload {job.payload.decode()}"
-                    if model.refuse_duplicates and model.holder(key) is None:
-                        model.jobs[job.id].key = key
-        assert self.model.owed == 0
+            new = sorted((job for job in queue if job.id not in model.jobs), key=push_order)
+            for job in new:
+                if job.payload == b"scheduled":
+                    self.model.push_unnamed(queue.name.decode(), "scheduled", job.pushed_ms)
+            self.model.name(model, [job.id for job in new])
+            for job in new:
+                known = model.jobs[job.id]
+                assert (job.payload.decode(), job.priority) == (known.payload, known.priority)
 
     def forget_idle(self) -> None:
         names = self.harness.engine.state.names[0]
@@ -354,9 +359,9 @@ class QueueServer(RuleBasedStateMachine):
         assert {name.decode() for name in names} == set(self.model.queues)
         for name, queue in names.items():
             model = self.model.queues[name.decode()]
-            assert {
-                job.id: (PHASE_NAMES[job.phase].decode(), job.due_ms, job.attempts) for job in queue
-            } == {job.id: (job.phase, job.due_ms, job.attempts) for job in model.jobs.values()}
+            assert {job.id: facts_of(job) for job in queue} == {
+                job.id: facts_in_model(job) for job in model.jobs.values()
+            }
             assert set(queue.leases) == {job.receipt for job in model.in_phase("leased")}
 
     @invariant()
@@ -401,6 +406,32 @@ class QueueServer(RuleBasedStateMachine):
 def fence(receipt: bytes) -> int:
     """Return the fence of a receipt."""
     return int(receipt.partition(b":")[0])
+
+
+def facts_of(job: Job) -> tuple[object, ...]:
+    """Return what a job of the engine is like, in the words of the model."""
+    options, notes = job.options or JobOptions(), job.notes or Notes()
+    return (
+        *(PHASE_NAMES[job.phase].decode(), job.due_ms, job.attempts, options.expires_ms),
+        *(options.attempts, options.lease_ms, options.maxlease_ms, options.keep_ms),
+        *(options.then is not None, (options.group or b"").decode()),
+        # Which of its parents ended first the model does not know.
+        ORPHANED if notes.error.startswith(ORPHANED.encode()) else notes.error.decode(),
+    )
+
+
+def facts_in_model(job: ModelJob) -> tuple[object, ...]:
+    """Return what a job of the model is like."""
+    return (
+        *(job.phase, job.due_ms, job.attempts, job.expires_ms),
+        *(job.attempts_max, job.lease_ms, job.maxlease_ms, job.keep, job.then, job.group or ""),
+        job.error,
+    )
+
+
+def push_order(job: Job) -> int:
+    """Return by what the jobs of a queue come in the order of their push."""
+    return job.number
 
 
 def check_order(queue: ModelQueue, ready: list[ModelJob]) -> None:

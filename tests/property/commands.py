@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from tests.property.model import Model
+from tests.property.model import FOLLOWED, Model
 
-FOLLOWED = "f"
-"""The queue into which acks push what follows."""
 TEXT_PRIORITIES = {-1: "z", 0: "", 1: "a", 2: "ab"}
 
 NAMES = st.sampled_from(["a", "b"])
 SHORT_MS = st.sampled_from([1, 2, 3, 10, 50])
 LEASES = st.none() | SHORT_MS
 PICKS = st.lists(st.integers(0, 5), min_size=1, max_size=3)
+PRIORITIES = st.integers(-1, 2)
 RECENT_RECEIPTS = 6
+ERRORS = st.none() | st.sampled_from(["smtp-1", "smtp-2", "user"])
+PATTERNS = st.none() | st.sampled_from(["*", "smtp*", "smtp-?", "[us]*", "*[1-9]", "its*", "user"])
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class Nack:
     outcome: str
     delay: int | None
     front: bool
+    error: str | None
 
     @property
     def goes_front(self) -> bool:
@@ -132,19 +134,30 @@ class Delete:
 
 Spec = Push | Pop | PopOfMany | Ack | Nack | Touch | Delete | Move | Cancel | Kick | Edit
 
-PLAIN_PUSH = st.builds(
-    Push, NAMES, st.just(1), st.integers(-1, 2), group=st.sampled_from([None, "g", "h"])
+PLAIN_PUSH = st.builds(Push, NAMES, st.just(1), PRIORITIES, group=st.sampled_from([None, "g", "h"]))
+DYING_PUSH = st.builds(
+    Push,
+    NAMES,
+    st.integers(1, 4),
+    PRIORITIES,
+    ttl=st.sampled_from([None, 1_000]),
+    then=st.booleans(),
 )
 POP = st.builds(Pop, NAMES, st.integers(1, 3), LEASES, st.booleans())
 ACK = st.builds(Ack, PICKS, st.booleans())
 NACK = st.builds(
-    Nack, PICKS, st.sampled_from(["FAIL", "SILENT", "FATAL"]), st.none() | SHORT_MS, st.booleans()
+    Nack,
+    PICKS,
+    st.sampled_from(["FAIL", "SILENT", "FATAL"]),
+    st.none() | SHORT_MS,
+    st.booleans(),
+    ERRORS,
 )
 PUSH = st.builds(
     Push,
     NAMES,
     st.integers(1, 3),
-    st.integers(-1, 2),
+    PRIORITIES,
     st.none() | SHORT_MS,
     st.none() | SHORT_MS,
     st.none() | st.integers(0, 2),
@@ -183,7 +196,7 @@ SPECS: st.SearchStrategy[Spec] = st.one_of(
         Edit,
         NAMES,
         PICKS.map(lambda picks: picks[:1]),
-        st.none() | st.integers(-1, 2),
+        st.none() | PRIORITIES,
         st.none() | st.sampled_from([0, 1, 10, 50]),
         st.none() | st.sampled_from([0, 3, 50]),
         st.none() | st.integers(0, 2),
@@ -226,6 +239,16 @@ class Create:
 class Redrive:
     queue: str
     count: int
+    rate: int | None
+    to: str | None
+    error: str | None
+    dry_run: bool
+
+    @property
+    def line(self) -> str:
+        line = f"QDLQ REDRIVE {self.queue} COUNT {self.count}{option('RATE', self.rate)}"
+        line += option("TO", self.to) + option("ERROR", self.error)
+        return line + " DRYRUN" * self.dry_run
 
 
 @dataclass(frozen=True)
@@ -262,6 +285,15 @@ class Pause:
 
 Order = Create | Redrive | ThrowAway | Rename | Schedule | Pause
 
+REDRIVES = st.builds(
+    Redrive,
+    NAMES,
+    st.integers(1, 3),
+    st.sampled_from([None, 1, 300]),
+    st.sampled_from([None, None, None, "a", "b", "c"]),
+    PATTERNS,
+    st.sampled_from([False, False, False, True]),
+)
 ORDERS: st.SearchStrategy[Order] = st.one_of(
     st.builds(
         Create,
@@ -282,8 +314,8 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.sampled_from([None, None, (2, 7), (3, 50)]),
         st.sampled_from([False, False, True]),
     ),
-    st.builds(Redrive, NAMES, st.integers(1, 3)),
-    st.builds(Redrive, NAMES, st.integers(1, 3)),
+    REDRIVES,
+    REDRIVES,
     st.builds(ThrowAway, NAMES, st.sampled_from(["QUEUE PURGE", "QUEUE DROP", "QDLQ PURGE"])),
     st.builds(Rename, NAMES, st.sampled_from(["a", "b", "c"])),
     st.builds(
@@ -348,7 +380,7 @@ def say(spec: Spec, model: Model) -> Said:
             line = f"QMOVE {queue} {spec.push.queue} {receipts[0].decode()} PAYLOAD p{priority}"
             line += option("GROUP", spec.push.group)
         case Nack():
-            line = f"QNACK {words} {spec.outcome} WITHDUE"
+            line = f"QNACK {words} {spec.outcome} WITHDUE{option('ERROR', spec.error)}"
             if spec.outcome != "FATAL":
                 line += option("DELAY", spec.delay) + " FRONT" * spec.goes_front
         case Touch():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
@@ -61,7 +62,7 @@ def _expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
             found = model.find(spec.queue, said.ids[0])
             assert reply == int(found is not None and found.phase not in ("dead", "done"))
             if reply and found is not None and found.phase == "leased":
-                found.cancelled = True
+                found.cancelled, found.error = True, "x"
             elif reply and found is not None:
                 model.throw_away(found)
         case Kick():
@@ -166,6 +167,7 @@ def _expect_edit(model: Model, spec: Edit, job_id: bytes, reply: Any, now_ms: in
     job.priority, job.phase, job.due_ms, job.expires_ms = priority, phase, due_ms, expires_ms
     job.attempts_max = job.attempts_max if spec.attempts is None else spec.attempts
     job.lease_ms = job.lease_ms if spec.lease is None else spec.lease
+    job.payload = "edited"
 
 
 def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int, parents: list[bytes]) -> None:
@@ -258,6 +260,7 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int, parents: lis
             keep=spec.keep,
             group=spec.group,
             parents=set(waits_for),
+            payload=payload,
         )
         if waits_for:
             queue.jobs[each].phase = "blocked"
@@ -333,6 +336,7 @@ def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, no
         model.throw_away(job)
         return
     job.attempts += spec.outcome != "SILENT"
+    job.error = spec.error or job.error
     if spec.outcome == "FATAL" or (spec.outcome == "FAIL" and job.is_spent()):
         assert due_ms == -1
         model.die(job, now_ms)
@@ -376,18 +380,53 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
 def expect_redriven(
     model: Model, order: Redrive, listed: list[bytes], count: int, now_ms: int
 ) -> None:
-    """Check that the longest dead were made ready; ``listed`` are the ids in their order."""
+    """Check that the longest dead of those that are meant were given another chance.
+
+    ``listed`` are the ids of all the dead in their order, before.
+    """
     queue = model.queues.get(order.queue)
     dead = queue.in_phase("dead") if queue is not None else []
-    assert count == len(listed) == min(order.count, len(dead))
-    for job_id, rank in zip(listed, sorted(job.rank for job in dead), strict=False):
+    assert len(listed) == len(dead)
+    meant = []
+    for job_id, rank in zip(listed, sorted(job.rank for job in dead), strict=True):
         assert queue is not None
         job = queue.jobs[job_id]
         assert job.rank == rank
-        job.attempts = 0
-        if job.is_over(now_ms):
-            job.expires_ms = None
-        model.release(job, 0)
+        if order.error is None or fnmatchcase(job.error, order.error):
+            meant.append(job)
+    meant = meant[: order.count]
+    assert count == len(meant)
+    if order.dry_run:
+        return
+    for place, job in enumerate(meant):
+        # The first one now, and so many in a second.
+        delay_ms = place * 1_000 // order.rate if order.rate else 0
+        if order.to in (None, order.queue):
+            _redrive(model, job, now_ms, delay_ms)
+        else:
+            _redrive_to(model, job, order.to, now_ms, delay_ms)
+
+
+def _redrive(model: Model, job: ModelJob, now_ms: int, delay_ms: int) -> None:
+    job.attempts = 0
+    if job.is_over(now_ms + delay_ms):
+        job.expires_ms = None
+    model.release(job, now_ms + delay_ms if delay_ms else 0)
+
+
+def _redrive_to(model: Model, job: ModelJob, to: str, now_ms: int, delay_ms: int) -> None:
+    """Push a dead letter elsewhere, with all that its push said but for what names it."""
+    alike = model.queue(to, now_ms).text == job.queue.text
+    new = model.push_unnamed(to, job.payload, now_ms, priority=job.priority if alike else None)
+    new.attempts_max, new.lease_ms, new.maxlease_ms = (
+        job.attempts_max,
+        job.lease_ms,
+        job.maxlease_ms,
+    )
+    new.then, new.keep, new.group = job.then, job.keep, job.group
+    if delay_ms:
+        new.phase, new.due_ms = "delayed", now_ms + delay_ms
+    model.throw_away(job)
 
 
 def expect_gone(model: Model, order: ThrowAway, reply: Any) -> None:

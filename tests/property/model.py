@@ -15,6 +15,11 @@ WINDOW_MS = 600_000
 RESTART_LEASE_MS = 30_000
 IDLE_MS = 86_400_000
 FOREVER_MS = 1 << 62
+UNNAMED = b"unnamed "
+FOLLOWED = "f"
+"""The queue into which acks push what follows."""
+ORPHANED = "its parent"
+"""Begins what is said of a job that died with another."""
 
 
 @dataclass(eq=False)
@@ -46,6 +51,9 @@ class ModelJob:
     """Whether it was ever leased."""
     parents: set[bytes] = field(default_factory=set)
     """Those that are still to be done."""
+    payload: str = "p"
+    error: str = ""
+    """What was last said of why it failed."""
 
     @property
     def timer_ms(self) -> int | None:
@@ -173,8 +181,40 @@ class Model:
         """Of those that stand before all others; below 0."""
         self.ended: list[tuple[ModelJob, bool]] = []
         """Jobs that ended, done or not, of which those that wait for them have not been told."""
-        self.owed = 0
-        """Jobs that acks have pushed and that the machine has not looked at yet."""
+        self.unnamed = 0
+        """How many jobs have come without anybody being told their ids."""
+
+    def push_unnamed(
+        self, name: str, payload: str, now_ms: int, *, priority: int | bytes | None = None
+    ) -> ModelJob:
+        """Have a job come that nobody may refuse and whose id nobody is told.
+
+        It is called `UNNAMED` and a number until the machine has found out; see `name`.
+        """
+        queue = self.queue(name, now_ms)
+        if priority is None:
+            priority = b"" if queue.text else 0
+        self.unnamed += 1
+        job = ModelJob(
+            b"%b%d" % (UNNAMED, self.unnamed), queue, priority, "ready", self.next_rank()
+        )
+        job.payload = payload
+        if queue.ttl_ms is not None:
+            job.expires_ms = now_ms + queue.ttl_ms
+        if queue.refuse_duplicates and queue.holder(f"payload {payload}") is None:
+            job.key = f"payload {payload}"
+        queue.jobs[job.id] = job
+        queue.pushes.append(now_ms)
+        queue.active_ms = now_ms
+        return job
+
+    def name(self, queue: ModelQueue, new_ids: list[bytes]) -> None:
+        """Give ids to those jobs of a queue that have none, in the order of their push."""
+        nameless = [job for job in queue.jobs.values() if job.id.startswith(UNNAMED)]
+        for job, job_id in zip(nameless, new_ids, strict=True):
+            assert job_id not in self.finished
+            job.id = job_id
+        queue.jobs = {job.id: job for job in queue.jobs.values()}
 
     def queue(self, name: str, now_ms: int) -> ModelQueue:
         """Return the queue of that name; make it if it is not there."""
@@ -257,10 +297,10 @@ class Model:
         del job.queue.jobs[job_id]
         self.ended.append((job, True))
         self.taken[job_id] = job
-        self.owed += job.then
+        self.follow_up(job, now_ms)
 
     def finish(self, job: ModelJob, now_ms: int) -> None:
-        self.owed += job.then
+        self.follow_up(job, now_ms)
         keep = job.queue.keep_ms if job.keep is None else job.keep
         if keep:
             job.phase, job.due_ms, job.receipt, job.key = "done", now_ms + keep, b"", None
@@ -268,6 +308,10 @@ class Model:
             del job.queue.jobs[job.id]
             self.finished.add(job.id)
         self.ended.append((job, True))
+
+    def follow_up(self, job: ModelJob, now_ms: int) -> None:
+        if job.then:
+            self.push_unnamed(FOLLOWED, "followed", now_ms)
 
     def children(self, job: ModelJob) -> list[ModelJob]:
         return [each for each in job.queue.jobs.values() if job.id in each.parents]
@@ -280,6 +324,7 @@ class Model:
                 self.free_children(job, now_ms)
             else:
                 for child in self.children(job):
+                    child.error = ORPHANED
                     self.die(child, now_ms)
 
     def free_children(self, parent: ModelJob, now_ms: int) -> None:
