@@ -182,6 +182,29 @@ def test_a_parent_that_ends_otherwise_takes_its_children_with_it(
     assert harness.say("QSHOW q c")[b"error"] == b"its parent b is dead"
 
 
+def test_a_parent_that_makes_room_for_its_child_takes_it_with_it(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q MAXLEN 2 OVERFLOW DROPOLDEST")
+    push(harness, "a")
+    push(harness, "b")
+
+    push(harness, "c", "b", "a")
+
+    assert phases(harness, "a", "b", "c") == ["gone", "ready", "dead"]
+    assert harness.say("QSHOW q c")[b"error"] == b"its parent a was thrown away"
+    harness.crash()
+    assert phases(harness, "c") == ["dead"]
+
+
+def test_a_parent_that_is_replaced_by_its_child_takes_it_with_it(harness: Harness) -> None:
+    push(harness, "a", options=" DEDUP k")
+
+    push(harness, "b", "a", options=" DEDUP k ON REPLACE")
+
+    assert phases(harness, "a", "b") == ["gone", "dead"]
+    harness.crash()
+    assert phases(harness, "b") == ["dead"]
+
+
 def test_a_child_that_is_redriven_waits_for_nobody(harness: Harness) -> None:
     push(harness, "a")
     push(harness, "b", "a")

@@ -107,6 +107,16 @@ def test_the_least_urgent_is_the_largest_where_the_smallest_is_the_first(harness
     assert payloads(harness) == [b"p1", b"p3"]
 
 
+def test_a_pipeline_throws_away_what_single_pushes_do(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q MAXLEN 2 OVERFLOW DROPOLDEST")
+    harness.say("QMPUSH q 2 a b PRIORITY 2")
+
+    harness.default.pipeline("QPUSH q c", "QPUSH q d", "QPUSH q e")
+
+    # The first makes room of a, and is the least urgent then.
+    assert payloads(harness) == [b"b", b"e"]
+
+
 def test_only_ready_jobs_make_room(harness: Harness) -> None:
     harness.say("QUEUE CREATE q MAXLEN 2 OVERFLOW DROPOLDEST")
     harness.say("QPUSH q a DELAY 5s")

@@ -180,6 +180,17 @@ PUSH = st.builds(
     st.sampled_from([None, "g", "h"]),
     st.just(()) | st.lists(st.integers(0, 5), min_size=1, max_size=2).map(tuple),
 )
+FILLING_PUSH = st.builds(
+    Push,
+    NAMES,
+    st.integers(1, 3),
+    PRIORITIES,
+    st.sampled_from([None, None, 3]),
+    front=st.booleans(),
+    dedup=st.none() | st.just(Dedup("k", False, None, "REPLACE")),
+    group=st.sampled_from([None, "g", "h"]),
+    picks=st.sampled_from([(), (), (0,), (1, 2)]),
+)
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
     PUSH,
@@ -217,22 +228,23 @@ class Create:
     """QUEUE CREATE, or QUEUE SET if there is such a queue."""
 
     queue: str
-    min_first: bool
-    text: bool
-    lease: int | None
-    attempts: int
-    ttl: int | None
-    drop: bool
-    maxlen: int
-    concurrency: int
-    keepdead: int
-    keep: int
-    group_concurrency: int
-    fair: bool
-    rate: tuple[int, int] | None
+    min_first: bool = False
+    text: bool = False
+    lease: int | None = None
+    attempts: int = 3
+    ttl: int | None = None
+    drop: bool = False
+    maxlen: int = 0
+    drop_oldest: bool = False
+    concurrency: int = 0
+    keepdead: int = 0
+    keep: int = 0
+    group_concurrency: int = 0
+    fair: bool = False
+    rate: tuple[int, int] | None = None
     """Jobs, and in how many milliseconds."""
-    push_rate: tuple[int, int] | None
-    refuse_duplicates: bool
+    push_rate: tuple[int, int] | None = None
+    refuse_duplicates: bool = False
 
 
 @dataclass(frozen=True)
@@ -285,6 +297,16 @@ class Pause:
 
 Order = Create | Redrive | ThrowAway | Rename | Schedule | Pause
 
+ROLLING = st.builds(
+    Create,
+    NAMES,
+    st.booleans(),
+    maxlen=st.integers(1, 4),
+    drop_oldest=st.just(True),
+    group_concurrency=st.sampled_from([0, 1]),
+    fair=st.booleans(),
+)
+"""Queues that hold the newest jobs."""
 REDRIVES = st.builds(
     Redrive,
     NAMES,
@@ -304,7 +326,8 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.integers(0, 3),
         st.none() | st.sampled_from([20, 50_000]),
         st.booleans(),
-        st.sampled_from([0, 0, 2]),
+        st.sampled_from([0, 0, 2, 4]),
+        st.booleans(),
         st.sampled_from([0, 0, 1, 2]),
         st.sampled_from([0, 0, 30]),
         st.sampled_from([0, 0, 15]),

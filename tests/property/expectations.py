@@ -124,7 +124,7 @@ def _expect_kick(model: Model, spec: Kick, ids: list[bytes], reply: Any) -> None
         for _, together in groupby(sorted(jobs, key=due), key=due):
             back, front = model.next_rank(), model.next_rank(front=True)
             for job in together:
-                rank = front if job.rank < 0 else back
+                rank: float = front if job.rank < 0 else back
                 if job.queue.keeps_its_place(job):
                     rank = job.rank
                 model.release(job, 0)
@@ -229,12 +229,11 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int, parents: lis
         assert known.push_rate is not None
         assert _is_error(reply, "RATELIMIT" if spec.count <= known.push_rate[0] else "ERR")
         return
-    room = known is None or not 0 < known.maxlen < known.waiting + spec.count
-    if not room and replaced is None:
-        assert _is_error(reply, "MAXLEN")
-        return
     there = known.jobs if known is not None else {}
     waits_for = {each for each in parents if each in there and there[each].phase != "done"}
+    if known is not None and replaced is None and not model.make_room(known, spec.count):
+        assert _is_error(reply, "MAXLEN")
+        return
     if replaced is not None:
         model.throw_away(replaced)
     queue = model.queue(spec.queue, now_ms)
@@ -366,7 +365,8 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.lease_ms = order.lease or queue.lease_ms
     queue.attempts_max, queue.ttl_ms = order.attempts, order.ttl
     queue.drop_expired = order.drop
-    queue.maxlen, queue.concurrency = order.maxlen, order.concurrency
+    queue.maxlen, queue.drop_oldest = order.maxlen, order.drop_oldest
+    queue.concurrency = order.concurrency
     queue.keepdead_ms, queue.keep_ms = order.keepdead, order.keep
     queue.group_concurrency, queue.fair = order.group_concurrency, order.fair
     if queue.rate != order.rate:

@@ -1,7 +1,8 @@
 """What a queue server should do, as plainly as it can be said: the other side of the laws.
 
 One list of jobs a queue, searched from end to end; no indexes, no records, no journal. Where
-two jobs come to be ready in the same instant either may go first: they have the same rank.
+two jobs come to be ready in the same instant either may go first: they have the same rank, until
+the model is told which of them stands before the other (`learn_order`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class ModelJob:
     queue: ModelQueue
     priority: int | bytes
     phase: str
-    rank: int
+    rank: float
     """When it came to be ready, or dead; lower is earlier."""
     due_ms: int = 0
     """End of the delay or of the lease."""
@@ -85,6 +86,7 @@ class ModelQueue:
     drop_expired: bool = False
     maxlen: int = 0
     """0 for none."""
+    drop_oldest: bool = False
     concurrency: int = 0
     """0 for none."""
     rate: tuple[int, int] | None = None
@@ -317,7 +319,11 @@ class Model:
         return [each for each in job.queue.jobs.values() if job.id in each.parents]
 
     def settle(self, now_ms: int) -> None:
-        """Tell those that wait for jobs that ended, and those that wait for them."""
+        """Tell those that wait for jobs that ended, and those that wait for them.
+
+        Those that die by that do so together.
+        """
+        rank = self.next_rank() if self.ended else 0
         while self.ended:
             job, done = self.ended.pop(0)
             if done:
@@ -326,6 +332,7 @@ class Model:
                 for child in self.children(job):
                     child.error = ORPHANED
                     self.die(child, now_ms)
+                    child.rank = rank
 
     def free_children(self, parent: ModelJob, now_ms: int) -> None:
         """Let those go that waited for a job that is done, and for no other."""
@@ -342,6 +349,30 @@ class Model:
                 child.phase = "delayed" if child.due_ms > now_ms else "ready"
                 child.due_ms = child.due_ms if child.phase == "delayed" else 0
                 child.rank = rank
+
+    def learn_order(self, queue: ModelQueue, orders: dict[bytes, int]) -> None:
+        """Part jobs that came to stand in a line together, as ``orders`` by id say."""
+        in_line = [job for each in ("ready", "leased", "dead") for job in queue.in_phase(each)]
+        for rank in {job.rank for job in in_line}:
+            alike = sorted(
+                (job for job in in_line if job.rank == rank), key=lambda job: orders[job.id]
+            )
+            for place, job in enumerate(alike):
+                job.rank += place / len(alike)
+
+    def make_room(self, queue: ModelQueue, count: int) -> bool:
+        """Let the ready jobs go that are missed least for so many others, if there are enough."""
+        excess = queue.waiting + count - queue.maxlen
+        if not queue.maxlen or excess <= 0:
+            return True
+        if not queue.drop_oldest or excess > len(queue.in_phase("ready")):
+            return False
+        for _ in range(excess):
+            ready = queue.in_phase("ready")
+            priorities = [job.priority for job in ready]
+            least = max(priorities) if queue.min_first else min(priorities)
+            self.throw_away(min((job for job in ready if job.priority == least), key=by_rank))
+        return True
 
     def throw_away(self, job: ModelJob) -> None:
         """Have a job be gone that was not done, and those be dead that wait for it."""
@@ -432,3 +463,7 @@ class Model:
             for job in queue.in_phase("leased"):
                 if job.due_ms <= now_ms:
                     job.due_ms = now_ms + min(job.due_ms - job.leased_ms, RESTART_LEASE_MS)
+
+
+def by_rank(job: ModelJob) -> float:
+    return job.rank

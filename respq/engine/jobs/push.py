@@ -220,7 +220,7 @@ class Producing(EngineCore):
                 f"the job would be due {due_ms - now_ms} ms from now, after its ttl of {ttl_ms} ms"
             )
 
-        depends = _parents(now_ms, queue, terms, self.state.next_number) if terms.depends else ()
+        parents = _parents(now_ms, queue, terms, self.state.next_number) if terms.depends else {}
         if queue is None:
             queue = self.make_queue(now_ms, db, name)
         elif queue.is_guarded:
@@ -232,9 +232,13 @@ class Producing(EngineCore):
                 raise
         if replaced is not None:
             self.emit(JobRemoved(queue.number, replaced.number, REPLACED))
-        options = _options(terms, expires_ms, depends)
+        options = _options(terms, expires_ms, tuple(parents))
         order = self.draw_front(len(payloads)) if terms.front else 0
         numbers = self._put(now_ms, queue, payloads, priority, due_ms, options, order)
+        for number, parent in parents.items():
+            if queue.job(number) is None:
+                # It had to make room, or was replaced: nobody waited for it yet.
+                self.state.ended.append((queue, number, parent, False))
         ids = [terms.id] if terms.id else [job_id(now_ms, number) for number in numbers]
         self._keep_answer(now_ms, queue, keys, ids)
         if terms.dedup is not None and terms.dedup.window_ms:
@@ -288,6 +292,14 @@ class Producing(EngineCore):
             if job is not None:
                 raise Duplicate(job.id, f"has the same payload in queue '{shown(queue.name)}'")
 
+    def throws_away(self, db: int, name: bytes, payloads: list[bytes]) -> bool:
+        """Tell whether so many more jobs would have a queue throw others away, or be refused."""
+        queue = self.state.names[db].get(name)
+        if queue is None or not queue.settings.drop_oldest:
+            return False
+        jobs_left, bytes_left = _room_left(queue, len(payloads), sum(map(len, payloads)))
+        return jobs_left < queue.ready.count or bytes_left < queue.ready_bytes
+
     def _make_room(self, queue: Queue, payloads: list[bytes], out: Job | None) -> None:
         """Let jobs find room in a queue with a limit, or raise `MaxLen`.
 
@@ -297,16 +309,12 @@ class Producing(EngineCore):
         more, more_bytes = len(payloads), sum(map(len, payloads))
         if out is not None:
             more, more_bytes = 0, more_bytes - len(out.payload)
-        others = queue.delayed_count + queue.blocked_count
-        jobs_left = _ready_left(settings.maxlen, queue.ready.count, others, more)
-        bytes_left = _ready_left(
-            settings.maxbytes, queue.ready_bytes, queue.unready_bytes, more_bytes
-        )
+        jobs_left, bytes_left = _room_left(queue, more, more_bytes)
         drops = settings.drop_oldest and out is None
         if jobs_left < (0 if drops else queue.ready.count):
             raise MaxLen(
-                f"queue '{shown(queue.name)}' holds {queue.ready.count + others} jobs, {more} more "
-                f"would be over its MAXLEN of {settings.maxlen}"
+                f"queue '{shown(queue.name)}' holds {queue.waiting_count} jobs, {more} more would "
+                f"be over its MAXLEN of {settings.maxlen}"
             )
         if bytes_left < (0 if drops else queue.ready_bytes):
             raise no_room_for_bytes(queue, more_bytes)
@@ -360,6 +368,16 @@ def _replaced(queue: Queue, key: bytes, holder: bytes, terms: DedupTerms) -> Job
         )
     state = "holds" if job is not None else "is done, and its WINDOW holds"
     raise Duplicate(holder, f"{state} the key '{shown(terms.key)}'")
+
+
+def _room_left(queue: Queue, more: int, more_bytes: int) -> tuple[int, int]:
+    """Return how many READY jobs, and bytes of them, may stay when so much more comes."""
+    settings = queue.settings
+    others = queue.waiting_count - queue.ready.count
+    return (
+        _ready_left(settings.maxlen, queue.ready.count, others, more),
+        _ready_left(settings.maxbytes, queue.ready_bytes, queue.unready_bytes, more_bytes),
+    )
 
 
 def _ready_left(limit: int | None, ready: int, others: int, more: int) -> int:
@@ -444,15 +462,15 @@ def _answer_keys(terms: PushTerms) -> list[bytes]:
 
 def _parents(
     now_ms: int, queue: Queue | None, terms: PushTerms, next_number: int
-) -> tuple[int, ...]:
-    """Return the numbers of the jobs that one is to wait for; those that are done do not count.
+) -> dict[int, bytes]:
+    """Return the jobs that one is to wait for, ids by number; those that are done do not count.
 
     Raises:
         Cycle: if it names itself.
         NoJob: if there never was such a job, as far as the queue remembers.
         WrongState: if one is dead.
     """
-    parents: dict[int, None] = {}
+    parents: dict[int, bytes] = {}
     for parent in terms.depends:
         if parent == terms.id:
             raise Cycle(f"job '{shown(parent)}' would wait for itself")
@@ -463,8 +481,8 @@ def _parents(
         elif job.phase == DEAD:
             raise WrongState(f"job '{shown(parent)}' is dead: nothing can wait for it")
         elif job.phase != DONE:
-            parents[job.number] = None
-    return tuple(parents)
+            parents[job.number] = parent
+    return parents
 
 
 def _was_there(now_ms: int, queue: Queue | None, job_id: bytes, next_number: int) -> bool:

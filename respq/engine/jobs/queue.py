@@ -231,6 +231,11 @@ class Queue:
             count = min(count, settings.rate.left(self.paid_until, now_ms))
         return max(0, count)
 
+    @property
+    def waiting_count(self) -> int:
+        """How many jobs count for its MAXLEN."""
+        return self.ready.count + self.delayed_count + self.blocked_count
+
     def keeps_dead_until(self, now_ms: int) -> int:
         """Return until when a job that dies now is kept; 0 for ever."""
         keepdead_ms = self.settings.keepdead_ms
