@@ -166,3 +166,12 @@ def test_a_pipeline_is_refused_from_the_first_on_that_finds_no_room(harness: Har
 @pytest.mark.parametrize("limit", ["-1", "many", "1.5"])
 def test_a_limit_that_is_none_is_refused(harness: Harness, limit: str) -> None:
     assert harness.refusal(f"QUEUE CREATE q MAXBYTES {limit}").startswith("ERR ")
+
+
+def test_a_pipeline_throws_away_what_single_pushes_do(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q MAXBYTES 4 OVERFLOW DROPOLDEST")
+    harness.say("QMPUSH q 2 aa bb PRIORITY 2")
+
+    harness.default.pipeline("QPUSH q cc", "QPUSH q dd", "QPUSH q ee")
+
+    assert payloads(harness) == [b"bb", b"ee"]
