@@ -38,12 +38,14 @@ from tests.property.commands import (
     ROLLING,
     RUNS,
     SPECS,
+    WEIGHTS,
     Create,
     Kick,
     Nack,
     Order,
     Pause,
     Pop,
+    PopOfMany,
     Push,
     Redrive,
     Rename,
@@ -182,11 +184,20 @@ class QueueServer(RuleBasedStateMachine):
         names=st.lists(NAMES, min_size=1, max_size=2, unique=True),
         block=st.sampled_from([0, 1, 5, 10, 30_000]),
         lease=LEASES,
+        weights=WEIGHTS,
     )
-    def wait(self, names: list[str], block: int, lease: int | None) -> None:
+    def wait(
+        self,
+        names: list[str],
+        block: int,
+        lease: int | None,
+        weights: tuple[int, int, int] | None,
+    ) -> None:
         client = self.harness.client()
-        what = f"QPOP {names[0]}" if len(names) == 1 else f"QMPOP {len(names)} {' '.join(names)}"
-        reply = client.say(f"{what} BLOCK {block}{option('LEASE', lease)}")
+        what = f"QPOP {names[0]}{option('LEASE', lease)}"
+        if len(names) > 1:
+            what = PopOfMany(names, lease, weights).words
+        reply = client.say(f"{what} BLOCK {block}")
         waiting = Waiting(client, names, lease, self.now_ms + block if block else 0)
         if reply is WAITS:
             self.waiting.append(waiting)
@@ -299,9 +310,10 @@ class QueueServer(RuleBasedStateMachine):
         for queue in self.harness.engine.state.queues.values():
             model = self.model.queues[queue.name.decode()]
             new = sorted((job for job in queue if job.id not in model.jobs), key=push_order)
-            for job in new:
-                if job.payload == b"scheduled":
-                    self.model.push_unnamed(queue.name.decode(), "scheduled", job.pushed_ms)
+            for job in new[model.nameless_count :]:
+                # What remains is of schedules, which the model does not know.
+                assert job.payload == b"scheduled"
+                self.model.push_unnamed(queue.name.decode(), "scheduled", job.pushed_ms)
             self.model.name(model, [job.id for job in new])
             for job in new:
                 known = model.jobs[job.id]

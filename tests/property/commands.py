@@ -13,6 +13,7 @@ TEXT_PRIORITIES = {-1: "z", 0: "", 1: "a", 2: "ab"}
 NAMES = st.sampled_from(["a", "b"])
 SHORT_MS = st.sampled_from([1, 2, 3, 10, 50])
 LEASES = st.none() | SHORT_MS
+WEIGHTS = st.none() | st.sampled_from([(0, 0, 0), (1, 1, 1), (9, 1, 1), (1, 99, 1)])
 PICKS = st.lists(st.integers(0, 5), min_size=1, max_size=3)
 PRIORITIES = st.integers(-1, 2)
 RECENT_RECEIPTS = 6
@@ -67,6 +68,18 @@ class Pop:
 class PopOfMany:
     queues: list[str]
     lease: int | None
+    weights: tuple[int, int, int] | None = None
+    """Of which there are as many as queues; all 0 for FAIR, and None for STRICT."""
+    count: int | None = None
+    noack: bool = False
+
+    @property
+    def words(self) -> str:
+        words = f"QMPOP {len(self.queues)} {' '.join(self.queues)}"
+        if self.weights is not None:
+            weights = " ".join(str(each) for each in self.weights[: len(self.queues)])
+            words += f" WEIGHTS {weights}" if any(self.weights) else " FAIR"
+        return words + option("COUNT", self.count) + option("LEASE", self.lease)
 
 
 @dataclass(frozen=True)
@@ -195,7 +208,14 @@ SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
     PUSH,
     POP,
-    st.builds(PopOfMany, st.lists(NAMES, min_size=1, max_size=3), LEASES),
+    st.builds(
+        PopOfMany,
+        st.lists(NAMES, min_size=1, max_size=3),
+        LEASES,
+        WEIGHTS,
+        st.none() | st.integers(1, 3),
+        st.booleans(),
+    ),
     ACK,
     NACK,
     st.builds(Touch, PICKS, SHORT_MS),
@@ -386,8 +406,7 @@ def say(spec: Spec, model: Model) -> Said:
             line = f"QPOP {spec.queue}{count}{option('LEASE', spec.lease)}"
             return Said(spec, line + " NOACK" * spec.noack, spec.queue)
         case PopOfMany():
-            names = " ".join(spec.queues)
-            return Said(spec, f"QMPOP {len(spec.queues)} {names}{option('LEASE', spec.lease)}")
+            return Said(spec, spec.words + " NOACK" * spec.noack)
         case Delete() | Cancel() | Kick() | Edit():
             ids = _ids(model, spec)
             return Said(spec, _line_with_ids(spec, ids, model), spec.queue, ids=ids)

@@ -305,25 +305,37 @@ def _priority(spec: Push, queue: ModelQueue) -> int | bytes:
 
 
 def _expect_pop(model: Model, spec: Pop, reply: Any, now_ms: int) -> None:
-    for job_id, receipt, _ in reply:
+    _expect_jobs(model, spec, spec.queue, reply, now_ms)
+
+
+def _expect_jobs(
+    model: Model, spec: Pop | PopOfMany, name: str, jobs: list[Any], now_ms: int
+) -> None:
+    for job_id, receipt, _ in jobs:
         if spec.noack:
             assert receipt is None
-            model.take(job_id, spec.queue, now_ms)
+            model.take(job_id, name, now_ms)
         else:
-            model.lease(job_id, receipt, spec.queue, now_ms, spec.lease)
-    if len(reply) < (spec.count or 1):
-        assert model.claimable(spec.queue, now_ms) == []
+            model.lease(job_id, receipt, name, now_ms, spec.lease)
+    if len(jobs) < (spec.count or 1):
+        assert model.claimable(name, now_ms) == []
 
 
 def _expect_pop_of_many(model: Model, spec: PopOfMany, reply: Any, now_ms: int) -> None:
+    """Check that jobs came from a queue that may have been next, or that none had any.
+
+    Whose turn it is by weight is for the engine to know.
+    """
     name = None if reply is NULL_ARRAY else reply[0].decode()
+    assert name is None or name in spec.queues
     for each in spec.queues:
         if each == name:
             break
-        assert model.claimable(each, now_ms) == []
+        if name is None or spec.weights is None:
+            assert model.claimable(each, now_ms) == []
     if name is not None:
-        ((job_id, receipt, _),) = reply[1]
-        model.lease(job_id, receipt, name, now_ms, spec.lease)
+        assert 1 <= len(reply[1]) <= (spec.count or 1)
+        _expect_jobs(model, spec, name, reply[1], now_ms)
 
 
 def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, now_ms: int) -> None:

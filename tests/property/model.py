@@ -158,6 +158,11 @@ class ModelQueue:
         return next((job for job in self.jobs.values() if job.key == key), None)
 
     @property
+    def nameless_count(self) -> int:
+        """How many of its jobs have ids that nobody was told."""
+        return sum(job_id.startswith(UNNAMED) for job_id in self.jobs)
+
+    @property
     def waiting(self) -> int:
         """How many jobs count for its limit."""
         return sum(len(self.in_phase(each)) for each in ("ready", "delayed", "blocked"))
