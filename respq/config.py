@@ -123,6 +123,8 @@ TURNS_HELD_MAX = 64
 """Turns of one connection whose replies wait for the disk: beyond, it is not read."""
 SUMMED_QUEUES_MAX = 1_000
 """Queues whose sums INFO shows unasked: each takes a microsecond or two."""
+METERED_QUEUES_MAX = 1_000
+"""Queues whose meters QSTATS sums up: each takes some 50 microseconds."""
 LABELLED_QUEUES_MAX = 1_000
 """Queues with time series of their own: each costs a monitoring system sixteen."""
 SCRAPE_SLICE = 100

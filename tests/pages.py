@@ -127,6 +127,8 @@ def _keys(command: Command, spec: KeySpec) -> str:
     if spec.first_after:
         number = command.arguments[spec.index - command.words_count][0]
         return f"as many as {number} says, from {spec.index + spec.first_after}"
+    if spec.to_the_options:
+        return f"{spec.index} up to the options"
     return f"{spec.index} to the last" if spec.to_the_end else str(spec.index)
 
 

@@ -16,7 +16,7 @@ import pytest
 from respq import config
 from respq.config import KIB, MIB, Settings, read_setting
 from respq.engine.jobs import events
-from respq.engine.jobs.administer import REGROUPED_MAX
+from respq.engine.jobs.administer import COUNTED_MAX, REGROUPED_MAX
 from respq.errors import RespqError
 from tests.requirements import ROOT, redis_cli
 from tests.server_process import ServerProcess
@@ -69,6 +69,9 @@ LIMITS = {
         f"{config.ANSWER_WINDOW_MS // 60_000} minutes",
     ],
     "jobs of a queue": [number(REGROUPED_MAX)],
+    "jobs whose bytes": [number(COUNTED_MAX)],
+    "events of a job": [number(config.HISTORY_MAX)],
+    "queues in use": [number(config.METERED_QUEUES_MAX)],
     "schedules": [number(config.SCHEDULES_MAX)],
     "workers": [number(config.WORKERS_MAX)],
     "a duration": [f"{config.DURATION_MS_MAX // 365 // 86_400_000} years"],

@@ -231,6 +231,8 @@ def _flat(reply: Any) -> Any:
             return [_flat(each) for pair in reply.items() for each in pair]
         case list():
             return [_flat(each) for each in reply]
+        case float():  # In RESP2 a double is its digits.
+            return repr(reply).removesuffix(".0").encode()
         case Exception():
             return str(reply)
     return reply

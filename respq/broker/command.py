@@ -229,6 +229,9 @@ class Command:
                 count = int(digits) if digits.isdigit() and len(digits) < 10 else 0
             place += 1
         if self.variadic is not None and self.variadic[1].is_key:
+            matches = self.variadic[1].matches
+            if count is None and matches is not None:
+                count = len([*takewhile(matches, request[place:])])
             end = len(request) if count is None else place + count
             positions += range(place, end) if end <= len(request) else ()
         return positions

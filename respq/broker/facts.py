@@ -45,18 +45,31 @@ _SLOW = "slow"
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """Where keys stand: one at ``index``, all from there on, or as many as ``index`` says."""
+    """Where keys stand.
+
+    One at ``index``, all from there on or up to the options, or as many as ``index`` says.
+    """
 
     index: int
     to_the_end: bool = False
     first_after: int = 0
     """How far behind the number of keys the first one stands; 0 if there is no number."""
+    to_the_options: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether where the keys are depends on the other words."""
+        return bool(self.first_after) or self.to_the_options
 
     def reply(self, flags: list[bytes]) -> Reply:
         """Return the specification as COMMAND INFO shows it."""
-        if self.first_after:
+        if self.to_the_options:
+            # No kind of Redis' says this; clients then ask COMMAND GETKEYS.
+            flags = [*flags, b"incomplete"]
+            find: Reply = {b"type": b"unknown", b"spec": {}}
+        elif self.first_after:
             spec = {b"keynumidx": 0, b"firstkey": self.first_after, b"keystep": 1}
-            find: Reply = {b"type": b"keynum", b"spec": spec}
+            find = {b"type": b"keynum", b"spec": spec}
         else:
             spec = {b"lastkey": -1 if self.to_the_end else 0, b"keystep": 1, b"limit": 0}
             find = {b"type": b"range", b"spec": spec}
@@ -79,15 +92,18 @@ def key_specs(command: Command) -> list[KeySpec]:
             count_place = place
         place += 1
     if command.variadic is not None and command.variadic[1].is_key:
-        counted = KeySpec(count_place, first_after=place - count_place)
-        specs.append(counted if count_place else KeySpec(place, to_the_end=True))
+        if count_place:
+            specs.append(KeySpec(count_place, first_after=place - count_place))
+        else:
+            ends = command.variadic[1].matches is not None
+            specs.append(KeySpec(place, to_the_end=not ends, to_the_options=ends))
     return specs
 
 
 def flag_words(command: Command) -> list[bytes]:
     """Return Redis' words for the flags of a command."""
     words = [word for flag, word in _FLAG_WORDS if flag in command.flags]
-    if any(spec.first_after for spec in key_specs(command)):
+    if any(spec.moves for spec in key_specs(command)):
         words.append(b"movablekeys")
     return words
 
@@ -131,8 +147,8 @@ def word_set(words: list[bytes]) -> SetOf:
 
 
 def _legacy_range(specs: list[KeySpec]) -> tuple[int, int, int]:
-    """Return first key, last key and step, which know nothing of numbers of keys."""
-    ranges = [spec for spec in specs if not spec.first_after]
+    """Return first key, last key and step, which know nothing of keys that move."""
+    ranges = [spec for spec in specs if not spec.moves]
     if not ranges:
         return 0, 0, 0
     return ranges[0].index, -1 if ranges[-1].to_the_end else ranges[-1].index, 1

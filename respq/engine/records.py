@@ -72,6 +72,8 @@ class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
     """Groups take turns."""
     maxbytes: int | None = None
     """At how many bytes of READY, DELAYED and BLOCKED payloads a push finds it full."""
+    slo_ms: int | None = None
+    """How long a job should be READY at most before it is handed out; None for no such aim."""
 
 
 class Pauses(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -7,12 +7,18 @@ from respq.broker.command import Flags
 from respq.broker.table import CommandTable
 from respq.engine.core import shown
 from respq.engine.jobs.administer import PAUSABLE
-from respq.engine.jobs.inspect import queue_facts, server_facts, settings_facts
+from respq.engine.jobs.inspect import (
+    queue_facts,
+    queue_figures,
+    server_facts,
+    server_figures,
+    settings_facts,
+)
 from respq.engine.jobs.queue import ANY_PHASE
 from respq.errors import NoQueue
 from respq.handlers.arguments import (
+    Figures,
     Key,
-    Keys,
     PauseAck,
     PauseFor,
     PauseIn,
@@ -20,6 +26,8 @@ from respq.handlers.arguments import (
     PauseTouch,
     Phase,
     QueueChanges,
+    ResetFigures,
+    StatsKeys,
 )
 from respq.resp.replies import OK, Reply
 
@@ -120,10 +128,18 @@ def _named(**directions: bool) -> list[str]:
 
 
 @TABLE.command("QSTATS", group="queue", since="0.1.0", flags=_READ)
-def qstats(call: Call, *queue: Keys) -> Reply:
+def qstats(
+    call: Call, *queue: StatsKeys, figures: Figures = (), reset: ResetFigures = False
+) -> Reply:
     """Count jobs by phase and what has happened to them, for queues or for the server."""
-    state = call.engine.state
+    state, now_ms = call.engine.state, call.now_ms
+    found = [call.engine.queue(call.db, name) for name in queue]
+    if reset:
+        call.engine.forget_meters(found or state.queues.values())
+        return OK
     if queue:
-        found = [call.engine.queue(call.db, name) for name in queue]
-        return {each.name: dict(queue_facts(each, call.now_ms)) for each in found}
-    return dict(server_facts(state, call.now_ms))
+        return {
+            each.name: {**queue_facts(each, now_ms), **queue_figures(each, now_ms, figures)}
+            for each in found
+        }
+    return {**server_facts(state, now_ms), **server_figures(state, now_ms, figures)}

@@ -17,6 +17,7 @@ from respq.config import COUNT_MAX, DURATION_MS_MAX, PARENTS_MAX, TAGS_MAX
 from respq.engine.core import check_name, shown
 from respq.engine.jobs.amend import EditTerms
 from respq.engine.jobs.dedup import REJECT, REPLACE, RETURN, DedupTerms
+from respq.engine.jobs.inspect import LATENCY, RATES, TIMINGS
 from respq.engine.jobs.job import PHASE_NAMES, is_receipt
 from respq.engine.jobs.push import PushTerms, check_meta
 from respq.engine.jobs.rate import Rate
@@ -225,6 +226,17 @@ def read_cursor(raw: bytes) -> int:
 
 Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]
 Keys = Annotated[bytes, Arg(bytes, kind="key", is_key=True, optional=True)]
+StatsKeys = Annotated[
+    bytes,
+    Arg(
+        bytes,
+        kind="key",
+        is_key=True,
+        optional=True,
+        matches=lambda raw: raw.upper() not in (b"WITH", b"RESET"),
+    ),
+]
+"""Names of queues up to the options; one that reads like an option cannot be given."""
 Bulk = Annotated[bytes, Arg(bytes)]
 Pattern = Annotated[bytes, Arg(bytes, kind="pattern")]
 Cursor = Annotated[int, Arg(read_cursor, kind="integer")]
@@ -479,10 +491,30 @@ QueueChanges = Annotated[
             "norate": no_rate("RATE"),
             "push_rate": rate("PUSHRATE"),
             "nopushrate": no_rate("PUSHRATE"),
+            "slo_ms": Arg(
+                none_for_zero(duration_between("SLO", 0)),
+                kind="integer",
+                values=("ms",),
+                token=b"SLO",
+            ),
         },
     ),
 ]
 """The fields of `QueueSettings` that are named."""
+Figures = Annotated[
+    tuple[bytes, ...],
+    Arg(
+        one_of(
+            "WITH",
+            {kind: (kind,) for kind in (RATES, LATENCY, TIMINGS)}
+            | {b"ALL": (RATES, LATENCY, TIMINGS)},
+        ),
+        values=("RATES|LATENCY|TIMINGS|ALL",),
+        token=b"WITH",
+        excludes="figures",
+    ),
+]
+ResetFigures = Annotated[bool, Arg(bool, token=b"RESET", excludes="figures")]
 PauseIn = Annotated[bool, Arg(bool, token=b"IN")]
 PauseOut = Annotated[bool, Arg(bool, token=b"OUT")]
 PauseAck = Annotated[bool, Arg(bool, token=b"ACK")]

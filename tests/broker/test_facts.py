@@ -12,6 +12,8 @@ from respq.resp.replies import OK, Reply, SetOf, Simple
 
 Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]
 Word = Annotated[bytes, Arg(bytes)]
+KeyNotX = Annotated[bytes, Arg(bytes, kind="key", is_key=True, matches=lambda raw: raw != b"NX")]
+NX = Annotated[bool, Arg(bool, token=b"NX")]
 Number = Annotated[int, Arg(int, kind="integer", counts=True)]
 
 
@@ -27,6 +29,11 @@ def two_keys(call: Call, source: Key, destination: Key) -> Reply:
 
 def all_keys(call: Call, *key: Key) -> Reply:
     """Take keys to the end."""
+    return OK
+
+
+def keys_before_options(call: Call, *key: KeyNotX, nx: NX = False) -> Reply:
+    """Take keys up to an option."""
     return OK
 
 
@@ -54,6 +61,7 @@ def declared(name: str, handler: object, flags: Flags, group: str = "keys", *als
         ("RENAME", two_keys, [KeySpec(1), KeySpec(2)], [1, 2, 1]),
         ("EXISTS", all_keys, [KeySpec(1, to_the_end=True)], [1, -1, 1]),
         ("ZUNION", counted_keys, [KeySpec(1), KeySpec(2, first_after=1)], [1, 1, 1]),
+        ("SORT", keys_before_options, [KeySpec(1, to_the_options=True)], [0, 0, 0]),
         ("ECHO", no_keys, [], [0, 0, 0]),
     ],
 )
@@ -75,8 +83,9 @@ def test_flags_are_redis_words_and_ours_stay_at_home() -> None:
     assert flag_words(command) == [b"write", b"denyoom", b"fast"]
 
 
-def test_counted_keys_are_movable() -> None:
+def test_keys_that_are_counted_or_end_at_an_option_are_movable() -> None:
     assert b"movablekeys" in flag_words(declared("ZUNION", counted_keys, Flags.READONLY))
+    assert b"movablekeys" in flag_words(declared("SORT", keys_before_options, Flags.READONLY))
     assert b"movablekeys" not in flag_words(declared("EXISTS", all_keys, Flags.READONLY))
 
 

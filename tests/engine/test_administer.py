@@ -33,7 +33,8 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         "QUEUE CREATE q ORDER min PRIORITIES text LEASE 5s ATTEMPTS 7 "
         "BACKOFF LINEAR 2s MAX 1m JITTER 3 TTL 1h EXPIRED drop "
         "MAXLEN 9 OVERFLOW dropoldest CONCURRENCY 3 KEEPDEAD 7d RATE 9 per 1m "
-        "DUPLICATES refuse MAXBYTES 99 PUSHRATE 8 PER 1s KEEP 1h GROUPCONCURRENCY 2 FAIR yes"
+        "DUPLICATES refuse MAXBYTES 99 PUSHRATE 8 PER 1s KEEP 1h GROUPCONCURRENCY 2 FAIR yes "
+        "SLO 5s"
     )
 
     harness.say(line)
@@ -58,6 +59,7 @@ def test_a_created_queue_has_its_settings(harness: Harness) -> None:
         b"RATE": b"9 PER 60000",
         b"DUPLICATES": b"REFUSE",
         b"PUSHRATE": b"8 PER 1000",
+        b"SLO": 5_000,
         b"paused_in_ms": 0,
         b"paused_out_ms": 0,
         b"paused_ack_ms": 0,

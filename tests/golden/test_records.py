@@ -101,6 +101,7 @@ SETTINGS = QueueSettings(
     group_concurrency=1,
     fair=True,
     maxbytes=1 << 30,
+    slo_ms=5_000,
 )
 FULL_JOB: dict[str, Any] = {
     "queue": 2,

@@ -227,6 +227,10 @@ def test_list_filters_by_pattern_and_by_category() -> None:
         ("QMPOP 2 a b COUNT 3", [b"a", b"b"]),
         ("EXISTS a b a", [b"a", b"b", b"a"]),
         ("QSTATS", []),
+        ("QSTATS a b", [b"a", b"b"]),
+        ("QSTATS a b with all", [b"a", b"b"]),
+        ("QSTATS WITH WITH", []),
+        ("QSTATS a RESET b", [b"a"]),
     ],
 )
 def test_getkeys_finds_the_keys(line: str, keys: list[bytes]) -> None:

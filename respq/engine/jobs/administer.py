@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -74,6 +74,7 @@ class Administering(EngineCore):
                     f"{COUNTED_MAX} at most"
                 )
         self.emit(QueueSet(queue.number, settings))
+        queue.next_wait_ms = 0  # An SLO holds for the next job, however soon that goes out.
 
     def rename_queue(self, db: int, name: bytes, new_name: bytes) -> None:
         """Give a queue another name.
@@ -147,6 +148,11 @@ class Administering(EngineCore):
         for gate in gates:
             self.emit(GateOpened(queue.number, gate.number, gate.group))
         return self._pause(queue, dict.fromkeys(what, 0)) or bool(gates)
+
+    def forget_meters(self, queues: Iterable[Queue]) -> None:
+        """Forget what was measured of queues: it begins anew. Totals stay; nothing is recorded."""
+        for queue in queues:
+            queue.forget_meter()
 
     def _pause(self, queue: Queue, ends: dict[str, int]) -> bool:
         pauses = msgspec.structs.replace(queue.pauses, **ends)

@@ -126,13 +126,14 @@ class Delivering(Producing, Supervising):
         """Lease jobs of one queue until the same instant, in the same attempt."""
         if not run:
             return
+        queue = run[0].queue
+        if now_ms >= queue.next_wait_ms:
+            queue.note_wait(now_ms, run)
         until_ms, attempt = terms
         fence = self.state.next_fence
         self.state.next_fence = fence + len(run)
         numbers = [job.number for job in run]
-        self.emit(
-            JobsLeased(run[0].queue.number, numbers, until_ms, fence, attempt, now_ms, holder)
-        )
+        self.emit(JobsLeased(queue.number, numbers, until_ms, fence, attempt, now_ms, holder))
 
     def take(
         self, now_ms: int, db: int, name: bytes, *, count: int = 1, holder: bytes = b""
@@ -152,7 +153,10 @@ class Delivering(Producing, Supervising):
             if self._ttl_is_over(now_ms, job):
                 self.expire(now_ms, job)
                 continue
+            if now_ms >= queue.next_wait_ms:
+                queue.note_wait(now_ms, [job])
             self.emit(JobRemoved(queue.number, job.number, jobs.TAKEN, now_ms))
+            queue.note_taken()
             self.follow_up(now_ms, job)
             taken.append(job)
         if holder and taken:
@@ -189,14 +193,14 @@ class Delivering(Producing, Supervising):
             self._all_held(now_ms, queue, receipts)
         if result:
             _check_burst(receipts, result)
-        numbers: dict[int, None] = {}
+        numbers: dict[int, Job] = {}
         good = []
         special = False
         for receipt, job in zip(receipts, _leased(queue, receipts)):  # noqa: B905 - 100 ns
             if job is None:
                 check_receipt(receipt)
             elif job.due_ms > now_ms and job.number not in numbers:
-                numbers[job.number] = None
+                numbers[job.number] = job
                 good.append(True)
                 if job.options is not None or job.notes is not None:
                     special = True
@@ -205,9 +209,11 @@ class Delivering(Producing, Supervising):
         if not numbers or queue is None:
             return good
         if not special and not result and queue.settings.keep_ms is None:
+            if now_ms >= queue.next_service_ms:
+                queue.note_service(now_ms, next(iter(numbers.values())))
             self.emit(JobsAcked(queue.number, list(numbers)))
             return good
-        acked = queue.jobs_of(list(numbers))
+        acked = list(numbers.values())
         cancelled = self._finish(now_ms, queue, acked, result)
         places = [place for place, each in enumerate(good) if each]
         for place, job in zip(places, acked, strict=True):
@@ -224,6 +230,8 @@ class Delivering(Producing, Supervising):
         for number in cancelled:
             self.emit(JobRemoved(queue.number, number, jobs.CANCELLED))
         done = [job for job in acked if job.number not in cancelled]
+        if done and now_ms >= queue.next_service_ms:
+            queue.note_service(now_ms, done[0])
         gone = [job.number for job in done if not _keep_ms(job)]
         if gone:
             self.emit(JobsAcked(queue.number, gone))
@@ -328,6 +336,9 @@ class Delivering(Producing, Supervising):
             raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         error = error[:ERROR_BYTES_MAX]
         held = self.held(now_ms, db, name, receipts)
+        queue = self.state.names[db].get(name)
+        if queue is not None and now_ms >= queue.next_sample_ms:
+            queue.measure(now_ms)
         due = [
             DUE_STALE
             if job is None or not job.receipt  # The same receipt may be given twice.
@@ -470,6 +481,8 @@ class Delivering(Producing, Supervising):
 
     def end_lease(self, now_ms: int, job: Job) -> None:
         """Take a job from a holder whose lease is over."""
+        if now_ms >= job.queue.next_sample_ms:
+            job.queue.measure(now_ms)
         notes = job.notes or jobs.Notes()
         crashes = notes.crashes + 1
         if notes.cancelled:

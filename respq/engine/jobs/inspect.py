@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from math import ceil
 from operator import attrgetter
 
+from respq.config import METERED_QUEUES_MAX
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.dedup import shown_key
 from respq.engine.jobs.delivery import ATTEMPTS, LEASE_MS, attempts_max
 from respq.engine.jobs.history import EVENT_NAMES
 from respq.engine.jobs.job import DEAD, LEASED, PHASE_NAMES, REASON_NAMES, Job, Notes
+from respq.engine.jobs.meter import COUNTED, HORIZONS_MS, Meter, Times, merged
 from respq.engine.jobs.queue import FOREVER_MS, TOTALS, Queue
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, EXPONENTIAL, LINEAR, Backoff
 from respq.engine.jobs.schedule import CATCHUP_NAMES
 from respq.engine.records import JobOptions, Labels, ScheduleSet
 from respq.engine.state import State
+from respq.errors import TooBig
 
-Fact = int | bytes | None | list[bytes]
+Fact = int | float | bytes | None | list[bytes]
 Facts = dict[bytes, Fact]
+RATES, LATENCY, TIMINGS = b"RATES", b"LATENCY", b"TIMINGS"
+"""Kinds of what a meter tells."""
 
 
 def priority_text(priority: int | bytes) -> bytes:
@@ -179,6 +186,83 @@ def oldest_ready_ms(queue: Queue, now_ms: int) -> int:
     return 0 if since_ms is None else max(0, now_ms - since_ms)
 
 
+def queue_figures(queue: Queue, now_ms: int, kinds: Collection[bytes]) -> Facts:
+    """Return what the meter of a queue tells, of these kinds; 0 where nothing was measured."""
+    return _figures([queue], now_ms, kinds, slo_ms=queue.settings.slo_ms or 0)
+
+
+def server_figures(state: State, now_ms: int, kinds: Collection[bytes]) -> Facts:
+    """Return the same of all queues of all databases together.
+
+    Raises:
+        TooBig: if more than `METERED_QUEUES_MAX` of them have meters.
+    """
+    metered = [queue for queue in state.queues.values() if queue.meter is not None]
+    if kinds and len(metered) > METERED_QUEUES_MAX:
+        raise TooBig(
+            f"{len(metered)} queues are in use, the limit for what is measured of all together is "
+            f"{METERED_QUEUES_MAX}: name those that matter"
+        )
+    return _figures(metered, now_ms, kinds)
+
+
+def _figures(
+    queues: Iterable[Queue], now_ms: int, kinds: Collection[bytes], slo_ms: int | None = None
+) -> Facts:
+    metered = [(queue, queue.measure(now_ms)) for queue in queues if queue.meter is not None]
+    meters = [meter for _, meter in metered]
+    facts: Facts = {}
+    if RATES in kinds:
+        every = [[rate for rates in meter.rates for rate in rates] for meter in meters]
+        sums = map(sum, zip(*every, strict=True)) if every else [0.0] * len(_RATES_NAMES)
+        facts |= {name: round(rate, 3) for name, rate in zip(_RATES_NAMES, sums, strict=True)}
+    if LATENCY in kinds:
+        facts |= _times_facts(b"wait", merged(times for meter in meters for times in meter.waits))
+        if slo_ms is not None:
+            facts[b"slo_ms"] = slo_ms
+        facts[b"slo_share"] = _slo_share(metered)
+    if TIMINGS in kinds:
+        services = (times for meter in meters for times in meter.services)
+        facts |= _times_facts(b"service", merged(services))
+        facts[b"workers_needed"] = sum(map(_workers_needed, meters))
+    return facts
+
+
+_PUSHED, _5M = COUNTED.index("pushed"), HORIZONS_MS.index(300_000)
+_RATES_NAMES = [
+    b"%b_rate_%b" % (name.encode(), span) for name in COUNTED for span in (b"1m", b"5m", b"15m")
+]
+
+
+def _times_facts(name: bytes, times: Times) -> Facts:
+    facts: Facts = {b"%b_p%d_ms" % (name, each): times.within_ms(each) for each in (50, 90, 99)}
+    facts[b"%b_max_ms" % name] = times.max_ms
+    facts[b"%b_mean_ms" % name] = round(times.mean_ms, 3)
+    return facts
+
+
+def _slo_share(metered: Iterable[tuple[Queue, Meter]]) -> float | None:
+    """Return which share of the deliveries of queues with an SLO was in time; None without any."""
+    judged = [
+        meter.in_time(queue.settings.slo_ms)
+        for queue, meter in metered
+        if queue.settings.slo_ms is not None
+    ]
+    delivered = sum([each for _, each in judged])
+    return round(sum([in_time for in_time, _ in judged]) / delivered, 6) if delivered else None
+
+
+def _workers_needed(meter: Meter) -> int:
+    """Return how many workers are busy all the time with what comes in; 0 if that is unknown."""
+    services = sum([times.sum_ms for times in meter.services])
+    count = sum([times.count for times in meter.services])
+    arrivals = round(meter.rates[_PUSHED][_5M], 3)
+    if not arrivals or not count:
+        return 0
+    # Not one more because of a sum of fractions that is a hair over what it should be.
+    return max(1, ceil(round(arrivals * services / count / 1_000, 9)))
+
+
 def backoff_text(backoff: Backoff | None) -> bytes:
     """Return a backoff as the words of BACKOFF that give it."""
     backoff = backoff or DEFAULT_BACKOFF
@@ -211,6 +295,7 @@ def settings_facts(queue: Queue) -> Facts:
         b"KEEP": settings.keep_ms or 0,
         b"RATE": _rate_text(settings.rate),
         b"PUSHRATE": _rate_text(settings.push_rate),
+        b"SLO": settings.slo_ms or 0,
         b"paused_in_ms": _pause_end(queue.pauses.puts_ms),
         b"paused_out_ms": _pause_end(queue.pauses.pops_ms),
         b"paused_ack_ms": _pause_end(queue.pauses.acks_ms),

@@ -143,6 +143,8 @@ class Producing(EngineCore):
         order: int = 0,
     ) -> range:
         """Put jobs into a queue, and return their numbers."""
+        if now_ms >= queue.next_sample_ms:
+            queue.measure(now_ms)
         state = self.state
         first = state.next_number
         state.next_number = end = first + len(payloads)

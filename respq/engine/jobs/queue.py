@@ -15,6 +15,7 @@
     windows   what holds a dedup key until an instant, by key
     gates     what a worker closed for a while, by group; the queue itself by an empty name
     answers   what repeated pushes are told, oldest first
+    meter     how busy it has been of late, of which the journal knows nothing
 
 ``ready``, ``delayed``, ``leases`` and the timers are indexes: replay leaves them alone
 and builds them once at its end.
@@ -30,6 +31,7 @@ import msgspec
 
 from respq.engine.grouped import GroupedOrder
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, LEASED, READY, Job
+from respq.engine.jobs.meter import SPACING_MS, Meter
 from respq.engine.ordered import ReadyOrder
 from respq.engine.records import (
     AnswerKept,
@@ -139,7 +141,11 @@ class Queue:
         "leases",
         "look_ms",
         "made_ms",
+        "meter",
         "name",
+        "next_sample_ms",
+        "next_service_ms",
+        "next_wait_ms",
         "number",
         "paid_until",
         "pauses",
@@ -214,6 +220,59 @@ class Queue:
         self.schedules: dict[bytes, ScheduleSet] = {}
         self.look_ms = 0
         """When the timers look what has become of it; derived."""
+        self.meter: Meter | None = None
+        """How busy it has been of late; not journaled."""
+        self.next_sample_ms = 0
+        """When to `measure` before any total changes."""
+        self.next_wait_ms = 0
+        """When to `note_wait` before a job goes out."""
+        self.next_service_ms = 0
+        """When to `note_service` before a delivery is acknowledged."""
+
+    def measure(self, now_ms: int) -> Meter:
+        """Return its meter, brought forward to now; it has one from then on."""
+        totals = self.totals
+        counts = totals.pushed, totals.popped, totals.acked, totals.nacked + totals.expired
+        if self.meter is None:
+            self.meter = Meter(now_ms, counts)
+        else:
+            self.meter.advance(now_ms, counts)
+        self.next_sample_ms = self.meter.next_ms
+        return self.meter
+
+    def forget_meter(self) -> None:
+        """Have nothing that was measured; the next one who uses it begins anew."""
+        self.meter = None
+        self.next_sample_ms = self.next_wait_ms = self.next_service_ms = 0
+
+    def note_wait(self, now_ms: int, run: list[Job]) -> None:
+        """Measure the wait of jobs that are about to go out.
+
+        Where there is an SLO each of them is looked at. Else the first within `SPACING_MS`
+        stands for all: when many go out, what is measured must not make them fewer.
+        """
+        meter = self.meter
+        if meter is None or now_ms >= meter.next_ms:
+            meter = self.measure(now_ms)
+        meter.note_wait(now_ms - run[0].since_ms, self.totals.popped)
+        slo_ms = self.settings.slo_ms
+        if slo_ms is None:
+            self.next_wait_ms = min(now_ms + SPACING_MS, meter.next_ms)
+        else:
+            meter.judge(run, now_ms, slo_ms)
+
+    def note_service(self, now_ms: int, job: Job) -> None:
+        """Measure how long a job took that is about to be acknowledged, for others as well."""
+        meter = self.meter
+        if meter is None or now_ms >= meter.next_ms:
+            meter = self.measure(now_ms)
+        meter.note_service(now_ms - job.since_ms, self.totals.acked)
+        self.next_service_ms = min(now_ms + SPACING_MS, meter.next_ms)
+
+    def note_taken(self) -> None:
+        """Have the meter know of a job that is done without having been worked at."""
+        if self.meter is not None:
+            self.meter.taken += 1
 
     def deliverable(self, now_ms: int) -> int:
         """Return how many READY jobs may be handed out; their ttl may be over."""
