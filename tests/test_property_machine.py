@@ -16,11 +16,13 @@ import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from respq.engine.jobs import purge as purges
 from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
 from respq.engine.records import JobOptions
 from respq.errors import RespqError
@@ -30,13 +32,16 @@ from tests.property.commands import (
     DYING_PUSH,
     ERRORS,
     FILLING_PUSH,
+    GROUPED,
     LEASES,
     NAMES,
     ORDERS,
     POP,
+    PURGES,
     REDRIVES,
     ROLLING,
     RUNS,
+    SHORT_MS,
     SPECS,
     WEIGHTS,
     Create,
@@ -87,6 +92,8 @@ class QueueServer(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.harness = Harness()
+        self.slices = patch.object(purges, "PURGE_SLICE", 2)
+        self.slices.start()
         self.model = Model()
         self.clients = [self.harness.client() for _ in range(3)]
         self.waiting: list[Waiting] = []
@@ -135,7 +142,7 @@ class QueueServer(RuleBasedStateMachine):
         self.run(push, 0)
         self.run(Pop(name, len(errors)), 0)
         for pick, error in enumerate(errors):
-            self.run(Nack([pick], "FATAL", None, False, error), 0)
+            self.run(Nack([pick], "FATAL", None, False, 1, error), 0)
         if again is not None:
             self.administer(replace(again, queue=name))
 
@@ -150,6 +157,32 @@ class QueueServer(RuleBasedStateMachine):
             self.run(replace(push, queue=create.queue), 0)
         if length:
             self.run_a_pipeline([(Push(create.queue), length)], 0)
+
+    @rule(
+        create=GROUPED,
+        groups=st.lists(st.sampled_from([None, "g", "h"]), min_size=2, max_size=4),
+        limits=st.lists(SHORT_MS, min_size=1, max_size=3),
+    )
+    def meet_rate_limits(self, create: Create, groups: list[str | None], limits: list[int]) -> None:
+        self.administer(create)
+        for group in groups:
+            self.run(Push(create.queue, group=group), 0)
+        self.run(Pop(create.queue, len(limits)), 0)
+        for pick, closed in enumerate(limits):
+            self.run(Nack([pick], "RATELIMIT", None, False, closed, None), 0)
+
+    @rule(
+        purge=PURGES,
+        parents=st.integers(1, 4),
+        delay=st.none() | SHORT_MS,
+        picks=st.lists(st.integers(0, 5), min_size=1, max_size=2).map(tuple),
+    )
+    def purge_one_state(
+        self, purge: ThrowAway, parents: int, delay: int | None, picks: tuple[int, ...]
+    ) -> None:
+        self.run(Push(purge.queue, parents, delay=delay), 0)
+        self.run(Push(purge.queue, 2, picks=picks), 0)
+        self.administer(purge)
 
     @rule(runs=st.lists(RUNS, min_size=1, max_size=4), place=PLACES)
     def run_a_pipeline(self, runs: list[tuple[Spec, int]], place: int) -> None:
@@ -231,7 +264,8 @@ class QueueServer(RuleBasedStateMachine):
                 listed = [facts[b"id"] for facts in harness.say(f"QDLQ LIST {name}")]
                 expect_redriven(self.model, order, listed, harness.say(order.line), self.now_ms)
             case ThrowAway():
-                expect_gone(self.model, order, harness.say(f"{order.command} {name}"))
+                reply = harness.say(f"{order.command} {name}{option('STATE', order.state)}")
+                expect_gone(self.model, order, reply, self.now_ms)
             case Pause():
                 line = f"QUEUE RESUME {name}{order.directions}"
                 if not order.resume:
@@ -253,6 +287,7 @@ class QueueServer(RuleBasedStateMachine):
     def create(self, order: Create) -> None:
         options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
         options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
+        options += f" MAXBYTES {order.maxbytes}"
         options += f" OVERFLOW {'DROPOLDEST' if order.drop_oldest else 'REJECT'}"
         options += f" CONCURRENCY {order.concurrency} KEEPDEAD {order.keepdead} "
         options += f"KEEP {order.keep} GROUPCONCURRENCY {order.group_concurrency} "
@@ -382,6 +417,7 @@ class QueueServer(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         discard(self.harness.engine.state)
+        self.slices.stop()
 
     # The laws.
 

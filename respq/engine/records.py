@@ -169,7 +169,7 @@ class QueuePurged(Record, tag=13):
     """The jobs of a queue in ``phase`` (or in any: -1) with numbers below ``below`` are gone.
 
     Of a phase those from ``first`` on that came into it at ``at_ms`` or before; the others of them
-    below ``until`` are to follow.
+    are to follow.
     """
 
     queue: int
@@ -178,7 +178,6 @@ class QueuePurged(Record, tag=13):
     count: int
     """How many they were, for the totals."""
     first: int = 0
-    until: int = 0
     at_ms: int = 0
 
 

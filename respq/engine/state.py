@@ -440,7 +440,8 @@ class State:
 
     def _phase_purged(self, queue: Queue, record: QueuePurged) -> None:
         phase, below = record.phase, record.below
-        whole = self.live and not record.until
+        # One that does not go in slices is of few jobs.
+        whole = self.live and not record.first and phase not in queue.purging
         jobs = queue.in_phase(phase) if whole else list(queue.between(record.first, below))
         for job in jobs:
             if job.phase == phase and job.number < below and job.since_ms <= record.at_ms:
@@ -448,8 +449,8 @@ class State:
                 queue.forget(job)
                 if phase not in (DEAD, DONE):
                     self._ended(job, b"gone")
-        if below < record.until:
-            queue.purging[phase] = below, record.until, record.at_ms
+        if record.first:
+            queue.purging[phase] = record.first, record.at_ms
         else:
             queue.purging.pop(phase, None)
         self._look_at_purging(queue)

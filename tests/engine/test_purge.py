@@ -107,6 +107,20 @@ def test_what_comes_into_the_state_later_stays(
     assert [payload for _, payload in harness.say("QPEEK q COUNT 9")] == [b"a", b"f"]
 
 
+def test_what_is_purged_does_not_die_of_a_parent_that_is_purged(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "PURGE_SLICE", 2)
+    parent = harness.say("QPUSH q x").decode()
+    for _ in range(5):
+        parent = harness.say(f"QPUSH q x DEPENDS 1 {parent}").decode()
+
+    assert harness.say("QUEUE PURGE q STATE BLOCKED") == 5
+    harness.pass_ms(0)
+
+    assert counts(harness) == dict.fromkeys(PHASES, 0) | {"ready": 1}
+
+
 def test_a_million_of_one_state_alone_are_one_record(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,10 +116,10 @@ HISTORIES: dict[str, list[Record]] = {
         DELAYED_PUSH,
         LEASED_NOW,
         DIED,
-        QueuePurged(1, DEAD, 9, 1, 0, 0, T),
+        QueuePurged(1, DEAD, 9, 1, 0, T),
     ],
-    "the ready purged": [MADE, PUSHED, DELAYED_PUSH, QueuePurged(1, READY, 9, 1, 0, 0, T)],
-    "a purge that goes on": [MADE, PUSHED, RESTORED, QueuePurged(1, READY, 3, 1, 0, 12, T + 1)],
+    "the ready purged": [MADE, PUSHED, DELAYED_PUSH, QueuePurged(1, READY, 9, 1, 0, T)],
+    "a purge that goes on": [MADE, PUSHED, RESTORED, QueuePurged(1, READY, 12, 1, 3, T + 1)],
     "queue dropped": [MADE, PUSHED, SCHEDULE, QueueDropped(1)],
     "paused": [MADE, QueuePaused(1, Pauses(T + 9, FOREVER_MS, T + 8, T + 7))],
     "resumed": [

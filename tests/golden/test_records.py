@@ -134,7 +134,7 @@ EXPECTED: dict[str, Record] = {
     "11-queue-set": QueueSet(2, SETTINGS),
     "12-queue-renamed": QueueRenamed(2, b"post"),
     "13-queue-purged": QueuePurged(2, phase=-1, below=1 << 40, count=12),
-    "13-queue-purged-of-a-phase": QueuePurged(2, 3, 90, 12, first=41, until=1 << 40, at_ms=NOW_MS),
+    "13-queue-purged-of-a-phase": QueuePurged(2, 3, 1 << 40, 12, first=41, at_ms=NOW_MS),
     "14-queue-dropped": QueueDropped(2),
     "15-queue-paused": QueuePaused(2, Pauses(NOW_MS + 60_000, 1 << 62, NOW_MS + 1, NOW_MS + 2)),
     "20-jobs-pushed": JobsPushed(2, 41, [b"payload"], 0, NOW_MS, 0, None),

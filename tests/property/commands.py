@@ -125,12 +125,14 @@ class Nack:
     outcome: str
     delay: int | None
     front: bool
+    closed: int
+    """How long RATELIMIT is."""
     error: str | None
 
     @property
     def goes_front(self) -> bool:
-        """Whether FRONT is said: a dead letter stands in no line."""
-        return self.front and self.outcome != "FATAL"
+        """Whether it is said, or meant, that the job goes before others."""
+        return (self.front and self.outcome != "FATAL") or self.outcome == "RATELIMIT"
 
 
 @dataclass(frozen=True)
@@ -161,9 +163,10 @@ ACK = st.builds(Ack, PICKS, st.booleans())
 NACK = st.builds(
     Nack,
     PICKS,
-    st.sampled_from(["FAIL", "SILENT", "FATAL"]),
+    st.sampled_from(["FAIL", "SILENT", "FATAL", "RATELIMIT"]),
     st.none() | SHORT_MS,
     st.booleans(),
+    SHORT_MS,
     ERRORS,
 )
 PUSH = st.builds(
@@ -256,6 +259,7 @@ class Create:
     drop: bool = False
     maxlen: int = 0
     drop_oldest: bool = False
+    maxbytes: int = 0
     concurrency: int = 0
     keepdead: int = 0
     keep: int = 0
@@ -287,6 +291,8 @@ class Redrive:
 class ThrowAway:
     queue: str
     command: str
+    state: str | None = None
+    """Of the jobs that a purge is for; None for all."""
 
 
 @dataclass(frozen=True)
@@ -317,12 +323,26 @@ class Pause:
 
 Order = Create | Redrive | ThrowAway | Rename | Schedule | Pause
 
+GROUPED = st.builds(
+    Create,
+    NAMES,
+    group_concurrency=st.sampled_from([0, 0, 2]),
+    fair=st.sampled_from([True, True, False]),
+)
+"""Queues whose groups may be closed one by one."""
+PURGES = st.builds(
+    ThrowAway,
+    NAMES,
+    st.just("QUEUE PURGE"),
+    st.sampled_from(["ready", "delayed", "leased", "dead", "done", "blocked"]),
+)
 ROLLING = st.builds(
     Create,
     NAMES,
     st.booleans(),
     maxlen=st.integers(1, 4),
     drop_oldest=st.just(True),
+    maxbytes=st.sampled_from([0, 3, 5]),
     group_concurrency=st.sampled_from([0, 1]),
     fair=st.booleans(),
 )
@@ -348,6 +368,7 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
         st.booleans(),
         st.sampled_from([0, 0, 2, 4]),
         st.booleans(),
+        st.sampled_from([0, 0, 0, 3, 8]),
         st.sampled_from([0, 0, 1, 2]),
         st.sampled_from([0, 0, 30]),
         st.sampled_from([0, 0, 15]),
@@ -360,15 +381,22 @@ ORDERS: st.SearchStrategy[Order] = st.one_of(
     REDRIVES,
     REDRIVES,
     st.builds(ThrowAway, NAMES, st.sampled_from(["QUEUE PURGE", "QUEUE DROP", "QDLQ PURGE"])),
+    PURGES,
     st.builds(Rename, NAMES, st.sampled_from(["a", "b", "c"])),
     st.builds(
         Pause,
         NAMES,
-        st.sampled_from(["", " IN", " OUT", " IN OUT"]),
+        st.sampled_from(["", " IN", " OUT", " IN OUT", " ACK", " TOUCH"]),
         st.sampled_from([3, 50, 30_000]),
         st.just(False),
     ),
-    st.builds(Pause, NAMES, st.sampled_from(["", " IN", " OUT"]), st.none(), st.booleans()),
+    st.builds(
+        Pause,
+        NAMES,
+        st.sampled_from(["", "", " IN", " OUT", " ACK TOUCH"]),
+        st.none(),
+        st.booleans(),
+    ),
     st.builds(
         Schedule,
         NAMES,
@@ -423,7 +451,9 @@ def say(spec: Spec, model: Model) -> Said:
             line += option("GROUP", spec.push.group)
         case Nack():
             line = f"QNACK {words} {spec.outcome} WITHDUE{option('ERROR', spec.error)}"
-            if spec.outcome != "FATAL":
+            if spec.outcome == "RATELIMIT":
+                line = line.replace("RATELIMIT", f"RATELIMIT {spec.closed}")
+            elif spec.outcome != "FATAL":
                 line += option("DELAY", spec.delay) + " FRONT" * spec.goes_front
         case Touch():
             line = f"QTOUCH {words} LEASE {spec.lease}"

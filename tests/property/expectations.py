@@ -41,7 +41,12 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
 
 
 def _expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
+    paused = model.queues[said.queue].pauses if said.queue in model.queues else {}
     match spec := said.spec:
+        case Ack() | Nack() | Move() if "ACK" in paused:
+            assert _is_error(reply, "PAUSED")
+        case Touch() if "TOUCH" in paused:
+            assert _is_error(reply, "PAUSED")
         case Push():
             _expect_push(model, spec, reply, now_ms, said.ids)
         case Pop():
@@ -73,7 +78,12 @@ def _expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
             answers = list(zip(said.receipts, reply, strict=True))
             # What is put in front of the others is in order if the last goes there first.
             for receipt, due_ms in answers[::-1] if spec.goes_front else answers:
-                _expect_nack(model, spec, model.held(receipt, said.queue, now_ms), due_ms, now_ms)
+                held = model.held(receipt, said.queue, now_ms)
+                if held is not None and spec.outcome == "RATELIMIT":
+                    opens_ms = held.queue.close(held, now_ms + spec.closed)
+                    assert due_ms in (opens_ms, -1)
+                    due_ms = min(due_ms, 0)
+                _expect_nack(model, spec, held, due_ms, now_ms)
         case Delete():
             there = [each for each in dict.fromkeys(said.ids) if model.has(spec.queue, each)]
             assert reply == len(there)
@@ -144,6 +154,11 @@ def _expect_edit(model: Model, spec: Edit, job_id: bytes, reply: Any, now_ms: in
     held = job.phase in ("leased", "done")
     if held or (job.phase == "dead" and spec.delay is not None):
         assert _is_error(reply, "STATE")
+        return
+    more = len("edited") - len(job.payload)
+    grows = job.phase != "dead" and more > 0
+    if grows and 0 < job.queue.maxbytes < job.queue.waiting_bytes + more:
+        assert _is_error(reply, "MAXLEN")
         return
     phase, due_ms, expires_ms = job.phase, job.due_ms, job.expires_ms
     if spec.delay is not None:
@@ -217,7 +232,7 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int, parents: lis
     if refusal:
         assert _is_error(reply, refusal)
         return
-    if known is not None and known.paused_in_ms:
+    if known is not None and "IN" in known.pauses:
         assert _is_error(reply, "PAUSED")
         return
     named = spec.count == 1 and spec.dedup is not None
@@ -231,7 +246,7 @@ def _expect_push(model: Model, spec: Push, reply: Any, now_ms: int, parents: lis
         return
     there = known.jobs if known is not None else {}
     waits_for = {each for each in parents if each in there and there[each].phase != "done"}
-    if known is not None and replaced is None and not model.make_room(known, spec.count):
+    if known is not None and not model.make_room(known, spec.payloads, replaced):
         assert _is_error(reply, "MAXLEN")
         return
     if replaced is not None:
@@ -346,7 +361,7 @@ def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, no
         assert due_ms == -1
         model.throw_away(job)
         return
-    job.attempts += spec.outcome != "SILENT"
+    job.attempts += spec.outcome in ("FAIL", "FATAL")
     job.error = spec.error or job.error
     if spec.outcome == "FATAL" or (spec.outcome == "FAIL" and job.is_spent()):
         assert due_ms == -1
@@ -358,9 +373,9 @@ def _expect_nack(model: Model, spec: Nack, job: ModelJob | None, due_ms: int, no
         model.expire(job, now_ms)
     else:
         assert not job.is_over(due_ms or now_ms)
-        if spec.delay is not None:
+        if spec.delay is not None and spec.outcome != "RATELIMIT":
             assert due_ms == now_ms + spec.delay
-        elif spec.outcome == "SILENT":
+        elif spec.outcome in ("SILENT", "RATELIMIT"):
             assert due_ms == 0
         else:
             assert 900 <= due_ms - now_ms <= 3_600_000
@@ -378,6 +393,7 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.attempts_max, queue.ttl_ms = order.attempts, order.ttl
     queue.drop_expired = order.drop
     queue.maxlen, queue.drop_oldest = order.maxlen, order.drop_oldest
+    queue.maxbytes = order.maxbytes
     queue.concurrency = order.concurrency
     queue.keepdead_ms, queue.keep_ms = order.keepdead, order.keep
     queue.group_concurrency, queue.fair = order.group_concurrency, order.fair
@@ -441,21 +457,27 @@ def _redrive_to(model: Model, job: ModelJob, to: str, now_ms: int, delay_ms: int
     model.throw_away(job)
 
 
-def expect_gone(model: Model, order: ThrowAway, reply: Any) -> None:
+def expect_gone(model: Model, order: ThrowAway, reply: Any, now_ms: int) -> None:
     """Check that a queue, its jobs or its dead letters are gone."""
     queue = model.queues.get(order.queue)
     if queue is None:
         assert reply == 0 or isinstance(reply, RespqError)
     elif order.command == "QUEUE DROP":
         del model.queues[order.queue]
-    elif order.command == "QUEUE PURGE":
+    elif order.command == "QUEUE PURGE" and order.state is None:
         assert reply == len(queue.jobs)
         queue.jobs.clear()
     else:
-        dead = queue.in_phase("dead")
-        assert reply == len(dead)
-        for job in dead:
-            del queue.jobs[job.id]
+        gone = queue.in_phase(order.state or "dead")
+        assert reply == len(gone)
+        for job in gone:
+            if job.phase in ("dead", "done"):
+                del queue.jobs[job.id]
+            else:
+                model.throw_away(job)
+        if len(gone) == reply and not queue.jobs:
+            model.ended.clear()
+        model.settle(now_ms)
 
 
 def expect_paused(model: Model, order: Pause, reply: Any, now_ms: int) -> None:
@@ -464,15 +486,18 @@ def expect_paused(model: Model, order: Pause, reply: Any, now_ms: int) -> None:
     if queue is None:
         assert _is_error(reply, "NOQUEUE")
         return
-    both = not order.directions
     until_ms = 0 if order.resume else FOREVER_MS if order.for_ms is None else now_ms + order.for_ms
-    before = queue.paused_in_ms, queue.paused_out_ms
-    if both or "IN" in order.directions:
-        queue.paused_in_ms = until_ms
-    if both or "OUT" in order.directions:
-        queue.paused_out_ms = until_ms
-    changed = before != (queue.paused_in_ms, queue.paused_out_ms)
+    what = order.directions.split()
+    if not what:
+        what = ["IN", "OUT", "ACK", "TOUCH"] if order.resume else ["IN", "OUT"]
+    before = dict(queue.pauses)
+    queue.pauses |= dict.fromkeys(what, until_ms)
+    queue.pauses = {each: end for each, end in queue.pauses.items() if end}
+    changed = before != queue.pauses
     queue.configured |= changed
+    if order.resume and "OUT" in what:
+        changed |= bool(queue.gates)
+        queue.gates.clear()
     assert reply == (int(changed) if order.resume else OK)
 
 

@@ -86,6 +86,8 @@ class ModelQueue:
     drop_expired: bool = False
     maxlen: int = 0
     """0 for none."""
+    maxbytes: int = 0
+    """0 for none."""
     drop_oldest: bool = False
     concurrency: int = 0
     """0 for none."""
@@ -106,9 +108,10 @@ class ModelQueue:
     """0 for none; 1 is strict order."""
     fair: bool = False
     configured: bool = False
-    paused_in_ms: int = 0
-    """Until when; 0 for not at all."""
-    paused_out_ms: int = 0
+    pauses: dict[str, int] = field(default_factory=dict)
+    """Until when, of IN, OUT, ACK and TOUCH."""
+    gates: dict[str | None, int] = field(default_factory=dict)
+    """Until when a worker has closed a group, or the queue."""
     active_ms: int = 0
     jobs: dict[bytes, ModelJob] = field(default_factory=dict)
     answers: dict[object, tuple[list[bytes], int]] = field(default_factory=dict)
@@ -116,14 +119,27 @@ class ModelQueue:
     def is_closed(self, now_ms: int) -> bool:
         """Whether it gives out nothing, whatever is ready."""
         full = 0 < self.concurrency <= len(self.in_phase("leased"))
-        return full or self.paused_out_ms > 0 or (self.rate is not None and self.fill(now_ms) < 1)
+        closed = "OUT" in self.pauses or None in self.gates
+        return full or closed or (self.rate is not None and self.fill(now_ms) < 1)
 
     def is_full(self, group: str | None) -> bool:
         """Whether as many jobs of a group are out as may be."""
+        if group in self.gates and self.groups_matter:
+            return True
         if group is None or not self.group_concurrency:
             return False
         held = [job for job in self.jobs.values() if job.group == group and self.holds(job)]
         return len(held) >= self.group_concurrency
+
+    @property
+    def groups_matter(self) -> bool:
+        return self.group_concurrency > 0 or self.fair
+
+    def close(self, job: ModelJob, until_ms: int) -> int:
+        """Close the gate of a job; return until when it is closed."""
+        group = job.group if self.groups_matter else None
+        self.gates[group] = max(until_ms, self.gates.get(group, 0))
+        return self.gates[group]
 
     def holds(self, job: ModelJob) -> bool:
         retried = job.phase == "delayed" and job.delivered and self.group_concurrency == 1
@@ -166,6 +182,12 @@ class ModelQueue:
     def waiting(self) -> int:
         """How many jobs count for its limit."""
         return sum(len(self.in_phase(each)) for each in ("ready", "delayed", "blocked"))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes their payloads have."""
+        phases = ("ready", "delayed", "blocked")
+        return sum(len(job.payload) for each in phases for job in self.in_phase(each))
 
     def in_phase(self, phase: str) -> list[ModelJob]:
         return [job for job in self.jobs.values() if job.phase == phase]
@@ -365,14 +387,29 @@ class Model:
             for place, job in enumerate(alike):
                 job.rank += place / len(alike)
 
-    def make_room(self, queue: ModelQueue, count: int) -> bool:
-        """Let the ready jobs go that are missed least for so many others, if there are enough."""
-        excess = queue.waiting + count - queue.maxlen
-        if not queue.maxlen or excess <= 0:
+    def make_room(self, queue: ModelQueue, payloads: list[str], replaced: ModelJob | None) -> bool:
+        """Let the ready jobs go that are missed least for others, if there are enough.
+
+        Nothing goes for one that replaces another: it needs room for what it is larger by.
+        """
+        more, more_bytes = len(payloads), sum(map(len, payloads))
+        if replaced is not None:
+            more, more_bytes = 0, more_bytes - len(replaced.payload)
+
+        def fits(waiting: int, waiting_bytes: int) -> bool:
+            short = not more or not queue.maxlen or waiting + more <= queue.maxlen
+            light = more_bytes <= 0 or not queue.maxbytes
+            return short and (light or waiting_bytes + more_bytes <= queue.maxbytes)
+
+        if fits(queue.waiting, queue.waiting_bytes):
             return True
-        if not queue.drop_oldest or excess > len(queue.in_phase("ready")):
+        ready = queue.in_phase("ready")
+        others = queue.waiting - len(ready)
+        others_bytes = queue.waiting_bytes - sum(len(job.payload) for job in ready)
+        drops = queue.drop_oldest and replaced is None
+        if not drops or not fits(others, others_bytes):
             return False
-        for _ in range(excess):
+        while not fits(queue.waiting, queue.waiting_bytes):
             ready = queue.in_phase("ready")
             priorities = [job.priority for job in ready]
             least = max(priorities) if queue.min_first else min(priorities)
@@ -429,10 +466,8 @@ class Model:
         """Let everything happen that is due by now; what happens together has one rank."""
         rank, first_rank = self.next_rank(), self.next_rank(front=True)
         for queue in self.queues.values():
-            if queue.paused_in_ms <= now_ms:
-                queue.paused_in_ms = 0
-            if queue.paused_out_ms <= now_ms:
-                queue.paused_out_ms = 0
+            queue.pauses = {what: end for what, end in queue.pauses.items() if end > now_ms}
+            queue.gates = {group: end for group, end in queue.gates.items() if end > now_ms}
             for job in list(queue.jobs.values()):
                 if job.id not in queue.jobs:
                     continue

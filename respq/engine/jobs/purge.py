@@ -29,26 +29,27 @@ class Purging(Flowing):
                 # What is done was counted when it was.
                 purged = count - len(queue.done)
                 self.emit(QueuePurged(queue.number, ANY_PHASE, below, purged))
-        elif 0 < count <= PURGE_SLICE:
+        elif phase not in queue.purging and 0 < count <= PURGE_SLICE:
             purged = 0 if phase == DONE else count
-            self.emit(QueuePurged(queue.number, phase, below, purged, 0, 0, now_ms))
+            self.emit(QueuePurged(queue.number, phase, below, purged, 0, now_ms))
         elif count:
-            self._purge_slice(queue, phase, 0, below, now_ms)
+            self._purge_slice(queue, phase, below, now_ms)
         return count
 
     def purge_on(self, now_ms: int) -> None:
         """Throw the next jobs away of one queue that has some to be thrown away."""
         queue = next(iter(self.state.purging.values()))
-        phase, (first, until, at_ms) = next(iter(queue.purging.items()))
-        self._purge_slice(queue, phase, first, until, at_ms)
+        phase, (below, at_ms) = next(iter(queue.purging.items()))
+        self._purge_slice(queue, phase, below, at_ms)
         self.settle(now_ms)
 
-    def _purge_slice(self, queue: Queue, phase: int, first: int, until: int, at_ms: int) -> None:
-        below, found = until, 0
-        for seen, job in enumerate(queue.between(first, until)):
+    def _purge_slice(self, queue: Queue, phase: int, below: int, at_ms: int) -> None:
+        # The last ones first: what waits for one that is thrown away is BLOCKED no longer.
+        first = found = 0
+        for seen, job in enumerate(queue.before(below)):
             if seen == PURGE_WALK or found == PURGE_SLICE:
-                below = job.number
+                first = job.number + 1
                 break
             found += job.phase == phase and job.since_ms <= at_ms
         purged = 0 if phase == DONE else found
-        self.emit(QueuePurged(queue.number, phase, below, purged, first, until, at_ms))
+        self.emit(QueuePurged(queue.number, phase, below, purged, first, at_ms))

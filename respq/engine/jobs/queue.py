@@ -184,9 +184,9 @@ class Queue:
         self.pauses = Pauses()
         self.paid_until = 0
         """What its rate has given out; see `Rate`."""
-        self.purging: dict[int, tuple[int, int, int]] = {}
-        """By phase, what a purge still has to throw away: from which number, until which, and what
-        came into the phase by when."""
+        self.purging: dict[int, tuple[int, int]] = {}
+        """By phase, what a purge still has to throw away: below which number, and what came into
+        the phase by when."""
         self.push_paid_until = 0
         """What its rate of pushes has let in."""
         self.rate_opens_ms = 0
@@ -462,6 +462,17 @@ class Queue:
                 yield from (chunk[each] for each in sorted(chunk) if each >= first)
             else:
                 present = map(chunk.get, range(first, (place + 1) << CHUNK_BITS))
+                yield from (job for job in present if job is not None)
+
+    def before(self, number: int) -> Iterator[Job]:
+        """Yield the jobs with smaller numbers, the largest first; the first few at little cost."""
+        for place in sorted(each for each in self.jobs if each <= number >> CHUNK_BITS)[::-1]:
+            chunk = self.jobs[place]
+            below = min(number, (place + 1) << CHUNK_BITS)
+            if len(chunk) < SPARSE:
+                yield from (chunk[each] for each in sorted(chunk, reverse=True) if each < below)
+            else:
+                present = map(chunk.get, range(below - 1, (place << CHUNK_BITS) - 1, -1))
                 yield from (job for job in present if job is not None)
 
     def between(self, first: int, below: int) -> Iterator[Job]:
