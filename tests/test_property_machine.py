@@ -29,10 +29,12 @@ from respq.errors import RespqError
 from respq.resp.replies import NULL_ARRAY
 from tests.harness import WAITS, Client, Harness, discard, image
 from tests.property.commands import (
+    DELETE,
     DYING_PUSH,
     ERRORS,
     FILLING_PUSH,
     GROUPED,
+    GROUPED_PUSH,
     LEASES,
     NAMES,
     ORDERS,
@@ -41,10 +43,12 @@ from tests.property.commands import (
     REDRIVES,
     ROLLING,
     RUNS,
+    SHARED,
     SHORT_MS,
     SPECS,
     WEIGHTS,
     Create,
+    Delete,
     Kick,
     Nack,
     Order,
@@ -183,6 +187,16 @@ class QueueServer(RuleBasedStateMachine):
         self.run(Push(purge.queue, parents, delay=delay), 0)
         self.run(Push(purge.queue, 2, picks=picks), 0)
         self.administer(purge)
+
+    @rule(
+        create=SHARED,
+        pushes=st.lists(GROUPED_PUSH, min_size=1, max_size=4),
+        specs=st.lists(POP | DELETE, min_size=1, max_size=4),
+    )
+    def take_turns(self, create: Create, pushes: list[Push], specs: list[Pop | Delete]) -> None:
+        self.administer(create)
+        for spec in (*pushes, *specs):
+            self.run(replace(spec, queue=create.queue), 0)
 
     @rule(runs=st.lists(RUNS, min_size=1, max_size=4), place=PLACES)
     def run_a_pipeline(self, runs: list[tuple[Spec, int]], place: int) -> None:

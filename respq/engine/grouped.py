@@ -165,14 +165,21 @@ class GroupedOrder:
         group = self._group(job)
         group.ready.remove(job)
         self.count -= 1
-        if self.fair:
-            self._turns += 1
-            group.turn = self._turns
         self._refresh(group)
 
+    def end_turn(self, job: Job) -> None:
+        """Have the group of a job that is given out, and is still here, wait for its next turn.
+
+        One whose job is gone otherwise keeps its turn: it gave out nothing.
+        """
+        if self.fair:
+            self._turns += 1
+            self._group(job).turn = self._turns
+
     def remove_all(self, jobs: list[Job]) -> None:
-        """Take several jobs out."""
+        """Take jobs out that are given out."""
         for job in jobs:
+            self.end_turn(job)
             self.remove(job)
 
     def disown(self, job: Job) -> None:

@@ -730,6 +730,8 @@ class State:
         job = self._present(queue, record.number)
         if job is None:
             return
+        if record.cause == jobs.TAKEN and job.queue.groups is not None and self.live:
+            job.queue.groups.end_turn(job)
         self._leave(job)
         job.queue.forget(job)
         said = job.notes.error if job.notes is not None else b""

@@ -308,3 +308,32 @@ def test_turns_and_a_limit_go_together(harness: Harness) -> None:
 def test_a_group_needs_a_name(harness: Harness) -> None:
     assert harness.refusal("QPUSH q a GROUP ''").startswith("ERR GROUP is empty")
     assert harness.refusal("QUEUE CREATE q FAIR maybe").startswith("ERR FAIR is one of NO, YES")
+
+
+@pytest.mark.parametrize("end", ["QDEL q {}", "QCANCEL q {}", "QPUSH q x DEDUP k ON REPLACE"])
+def test_a_group_keeps_its_turn_when_a_job_of_it_is_gone_otherwise(
+    harness: Harness, end: str
+) -> None:
+    harness.say("QUEUE CREATE q FAIR YES")
+    first = harness.say("QPUSH q a1 GROUP a DEDUP k").decode()
+    harness.say("QPUSH q a2 GROUP a")
+    harness.say("QPUSH q b1 GROUP b")
+
+    harness.say(end.format(first))
+
+    # It gave out nothing, and has waited for longer than the other.
+    assert harness.say("QPOP q NOACK")[2] == b"a2"
+    assert harness.say("QPOP q NOACK")[2] == b"b1"
+
+
+def test_a_group_keeps_its_turn_when_a_job_of_it_dies_or_makes_room(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q FAIR YES MAXLEN 4 OVERFLOW DROPOLDEST")
+    harness.say("QPUSH q a1 GROUP a TTL 5")
+    harness.say("QMPUSH q 2 a2 a3 GROUP a")
+    harness.say("QPUSH q b1 GROUP b")
+
+    harness.pass_ms(5)
+    harness.say("QMPUSH q 2 b2 b3 GROUP b")
+
+    assert harness.say("QPOP q NOACK")[2] == b"a3"
+    assert harness.say("QPOP q NOACK")[2] == b"b1"

@@ -159,6 +159,7 @@ DYING_PUSH = st.builds(
     then=st.booleans(),
 )
 POP = st.builds(Pop, NAMES, st.integers(1, 3), LEASES, st.booleans())
+DELETE = st.builds(Delete, NAMES, PICKS)
 ACK = st.builds(Ack, PICKS, st.booleans())
 NACK = st.builds(
     Nack,
@@ -207,6 +208,13 @@ FILLING_PUSH = st.builds(
     group=st.sampled_from([None, "g", "h"]),
     picks=st.sampled_from([(), (), (0,), (1, 2)]),
 )
+GROUPED_PUSH = st.builds(
+    Push,
+    NAMES,
+    st.integers(1, 3),
+    st.sampled_from([0, 0, 0, 1]),
+    group=st.sampled_from([None, "g", "h"]),
+)
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     PLAIN_PUSH,
     PUSH,
@@ -222,7 +230,7 @@ SPECS: st.SearchStrategy[Spec] = st.one_of(
     ACK,
     NACK,
     st.builds(Touch, PICKS, SHORT_MS),
-    st.builds(Delete, NAMES, PICKS),
+    DELETE,
     st.builds(Move, PICKS.map(lambda picks: picks[:1]), PLAIN_PUSH),
     st.builds(Cancel, NAMES, PICKS.map(lambda picks: picks[:1])),
     st.builds(Kick, NAMES, st.just([]) | PICKS),
@@ -347,6 +355,10 @@ ROLLING = st.builds(
     fair=st.booleans(),
 )
 """Queues that hold the newest jobs."""
+SHARED = st.builds(
+    Create, NAMES, group_concurrency=st.sampled_from([0, 0, 1, 2]), fair=st.just(True)
+)
+"""Queues whose groups take turns."""
 REDRIVES = st.builds(
     Redrive,
     NAMES,

@@ -38,6 +38,7 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
     """Check the reply to a command and let the model do the same."""
     _expect(model, said, reply, now_ms)
     model.settle(now_ms)
+    model.think_of_turns()
 
 
 def _expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
@@ -396,7 +397,10 @@ def expect_made(model: Model, order: Create, now_ms: int) -> None:
     queue.maxbytes = order.maxbytes
     queue.concurrency = order.concurrency
     queue.keepdead_ms, queue.keep_ms = order.keepdead, order.keep
-    queue.group_concurrency, queue.fair = order.group_concurrency, order.fair
+    if (queue.group_concurrency, queue.fair) != (order.group_concurrency, order.fair):
+        queue.group_concurrency, queue.fair = order.group_concurrency, order.fair
+        model.turn += 1
+        queue.forget_turns(model.turn)
     if queue.rate != order.rate:
         queue.rate, queue.level = order.rate, Fraction(order.rate[0] if order.rate else 0)
         queue.level_ms = now_ms

@@ -107,6 +107,10 @@ class ModelQueue:
     group_concurrency: int = 0
     """0 for none; 1 is strict order."""
     fair: bool = False
+    turns: dict[str | None, tuple[int, int]] = field(default_factory=dict)
+    """By group: when it last gave out a job, or came to be there; not before, and not after."""
+    seen: dict[str | None, set[tuple[object, ...]]] = field(default_factory=dict)
+    """By group: its jobs that make it be there, as they were when its turn was last thought of."""
     configured: bool = False
     pauses: dict[str, int] = field(default_factory=dict)
     """Until when, of IN, OUT, ACK and TOUCH."""
@@ -148,6 +152,35 @@ class ModelQueue:
     def keeps_its_place(self, job: ModelJob) -> bool:
         """Whether a job comes back to where it was: in strict order, if it was out before."""
         return self.group_concurrency == 1 and job.group is not None and job.delivered
+
+    def think_of_turns(self, turn: int) -> None:
+        """Note which groups are there now, and which have come since.
+
+        A group is there as long as one of its jobs is ready or held. Where none has been so
+        all the while it may be another group of the same name by now.
+        """
+        there: dict[str | None, set[tuple[object, ...]]] = {}
+        for job in self.jobs.values():
+            if job.phase == "ready" or self.holds(job):
+                image = (job.id, job.phase, job.rank, job.receipt)
+                there.setdefault(job.group, set()).add(image)
+        for group in [group for group in self.turns if group not in there]:
+            del self.turns[group]
+        for group, images in there.items():
+            first, _ = self.turns.get(group, (turn, turn))
+            if group not in self.turns or not images & self.seen[group]:
+                self.turns[group] = first, turn
+        self.seen = there
+
+    def forget_turns(self, turn: int) -> None:
+        """Have turns begin anew, in an order that is not known."""
+        self.think_of_turns(turn)
+        self.turns = dict.fromkeys(self.turns, (0, turn))
+
+    def may_be_next(self, group: str | None, others: set[str | None]) -> bool:
+        """Tell whether none of the others has surely waited for longer."""
+        first, _ = self.turns[group]
+        return all(self.turns[other][1] >= first for other in others)
 
     def fill(self, now_ms: int) -> Fraction:
         """Return how many jobs its rate allows now, parts of one included."""
@@ -208,6 +241,8 @@ class Model:
         self.rank = 0
         self.first_rank = 0
         """Of those that stand before all others; below 0."""
+        self.turn = 0
+        """Counts what may have given a group its turn."""
         self.ended: list[tuple[ModelJob, bool]] = []
         """Jobs that ended, done or not, of which those that wait for them have not been told."""
         self.unnamed = 0
@@ -250,6 +285,11 @@ class Model:
         if name not in self.queues:
             self.queues[name] = ModelQueue(active_ms=now_ms)
         return self.queues[name]
+
+    def think_of_turns(self) -> None:
+        self.turn += 1
+        for queue in self.queues.values():
+            queue.think_of_turns(self.turn)
 
     def next_rank(self, *, front: bool = False) -> int:
         if front:
@@ -295,7 +335,8 @@ class Model:
         assert job in ready
         assert job.priority == urgent
         if queue.fair:
-            # Whose turn it is is for the engine to know; within the group there is an order.
+            self.think_of_turns()
+            assert queue.may_be_next(job.group, {j.group for j in ready if j.priority == urgent})
             ready = [each for each in ready if each.group == job.group]
         assert job.rank == min(each.rank for each in ready if each.priority == urgent)
         return job
@@ -320,12 +361,20 @@ class Model:
         job.delivered = True
         if job.until_start:
             job.key = None
+        self.gave_out(job)
+
+    def gave_out(self, job: ModelJob) -> None:
+        """Have its group wait for its next turn, if it is still there."""
+        self.think_of_turns()
+        if job.group in job.queue.turns:
+            job.queue.turns[job.group] = self.turn, self.turn
 
     def take(self, job_id: bytes, name: str, now_ms: int) -> None:
         job = self.take_first(job_id, name, now_ms)
         del job.queue.jobs[job_id]
         self.ended.append((job, True))
         self.taken[job_id] = job
+        self.gave_out(job)
         self.follow_up(job, now_ms)
 
     def finish(self, job: ModelJob, now_ms: int) -> None:
@@ -484,6 +533,7 @@ class Model:
             for job in queue.jobs.values():
                 job.rank = max(first_rank, min(job.rank, rank))
         self.rank, self.first_rank = rank, first_rank
+        self.think_of_turns()
 
     def _fall_due(self, job: ModelJob, now_ms: int) -> None:
         was_leased = job.phase == "leased"
@@ -498,8 +548,10 @@ class Model:
             self.release(job, 0)
 
     def restart(self, now_ms: int) -> None:
-        """Let leases that ended meanwhile live on for a while."""
+        """Let leases that ended meanwhile live on for a while; turns begin anew."""
+        self.turn += 1
         for queue in self.queues.values():
+            queue.forget_turns(self.turn)
             for job in queue.in_phase("leased"):
                 if job.due_ms <= now_ms:
                     job.due_ms = now_ms + min(job.due_ms - job.leased_ms, RESTART_LEASE_MS)
