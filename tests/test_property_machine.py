@@ -23,9 +23,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from respq.engine.jobs import purge as purges
-from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
+from respq.engine.jobs.job import DELAYED, PHASE_NAMES, Job, Notes
 from respq.engine.records import JobOptions
-from respq.errors import RespqError
 from respq.resp.replies import NULL_ARRAY
 from tests.harness import WAITS, Client, Harness, discard, image
 from tests.property.commands import (
@@ -43,6 +42,7 @@ from tests.property.commands import (
     REDRIVES,
     ROLLING,
     RUNS,
+    SCHEDULES,
     SHARED,
     SHORT_MS,
     SPECS,
@@ -72,6 +72,7 @@ from tests.property.expectations import (
     expect_paused,
     expect_redriven,
     expect_renamed,
+    expect_scheduled,
 )
 from tests.property.model import IDLE_MS, ORPHANED, WINDOW_MS, Model, ModelJob, ModelQueue
 
@@ -81,6 +82,7 @@ PLACES = st.integers(0, 2)
 ELAPSED_MS = st.one_of(
     st.integers(0, 12), st.sampled_from([49, 50, 29_999, 30_000, WINDOW_MS, IDLE_MS, IDLE_MS * 2])
 )
+SLOTS_MS = st.sampled_from([0, 6_999, 7_000, 39_999, 60_000, 100_000, IDLE_MS])
 
 
 @dataclass
@@ -289,13 +291,8 @@ class QueueServer(RuleBasedStateMachine):
                 reply = harness.say(f"QUEUE RENAME {name} {order.new_name}")
                 expect_renamed(self.model, order, reply)
             case Schedule():
-                line = f"QSCHED {order.command} {name} {order.name}"
-                if order.command == "ADD":
-                    line += f" scheduled EVERY {order.every} CATCHUP {order.catchup}"
-                    line += f" MAXRUNS {order.runs}"
-                reply = harness.say(line)
-                if order.command == "ADD" and not isinstance(reply, RespqError):
-                    self.model.queue(name, self.now_ms)
+                reply = harness.say(order.line(self.now_ms))
+                expect_scheduled(self.model, order, reply, self.now_ms)
         self.settle()
 
     def create(self, order: Create) -> None:
@@ -322,12 +319,27 @@ class QueueServer(RuleBasedStateMachine):
     @rule(elapsed_ms=ELAPSED_MS, late=st.booleans())
     def time_passes(self, elapsed_ms: int, late: bool) -> None:
         until_ms = self.now_ms + elapsed_ms
-        # A late turn finds all at once what was due meanwhile; but schedules have an order.
-        late = late and not self.harness.engine.state.schedules
+        # A late turn finds all at once what was due meanwhile.
         while not late and self.harness.broker.next_deadline_ms() <= until_ms:
             due_ms = self.harness.broker.next_deadline_ms()
             self.pass_ms(max(0, due_ms - self.now_ms))
         self.pass_ms(until_ms - self.now_ms)
+
+    @rule(
+        name=NAMES,
+        steps=st.lists(
+            st.tuples(SCHEDULES, SLOTS_MS, st.sampled_from(["on time", "late", "down", "down"])),
+            min_size=1,
+            max_size=4,
+        ),
+    )
+    def let_schedules_fire(self, name: str, steps: list[tuple[Schedule, int, str]]) -> None:
+        for schedule, elapsed_ms, how in steps:
+            self.administer(replace(schedule, queue=name))
+            if how == "down":
+                self.crash(elapsed_ms, None)
+            else:
+                self.time_passes(elapsed_ms, how == "late")
 
     @rule(down_ms=ELAPSED_MS, unanswered=st.none() | SPECS)
     def crash(self, down_ms: int, unanswered: Spec | None) -> None:
@@ -335,6 +347,7 @@ class QueueServer(RuleBasedStateMachine):
             request = say(unanswered, self.model).line.encode().split()
             self.harness.broker.execute(self.clients[0].session, request, self.now_ms)
         self.harness.crash(down_ms)
+        self.count_arrived()
         self.model.restart(self.now_ms)
         self.waiting.clear()
         self.listen()
@@ -348,25 +361,41 @@ class QueueServer(RuleBasedStateMachine):
 
     def pass_ms(self, elapsed_ms: int) -> None:
         self.harness.pass_ms(elapsed_ms)
+        self.count_arrived()
         self.model.pass_to(self.now_ms)
         self.adopt()
         self.forget_idle()
         self.collect()
         self.look_at_order()
 
+    def unknown_jobs(self) -> list[tuple[ModelQueue, list[Job]]]:
+        """Return the jobs of each queue whose ids the model does not know, in order."""
+        return [
+            (model, sorted((job for job in queue if job.id not in model.jobs), key=push_order))
+            for name, queue in self.harness.engine.state.names[0].items()
+            if (model := self.model.queues.get(name.decode())) is not None
+        ]
+
+    def count_arrived(self) -> None:
+        """Tell the model what has come that it is about to think of."""
+        self.model.arrived.clear()
+        for model, jobs in self.unknown_jobs():
+            self.model.arrived.update((model, job.payload.decode()) for job in jobs)
+            self.model.arrived.subtract((model, job.payload) for job in model.nameless)
+
     def adopt(self) -> None:
         """Tell the model of the ids of jobs that nobody was told of, and check what they are."""
-        for queue in self.harness.engine.state.queues.values():
-            model = self.model.queues[queue.name.decode()]
-            new = sorted((job for job in queue if job.id not in model.jobs), key=push_order)
-            for job in new[model.nameless_count :]:
-                # What remains is of schedules, which the model does not know.
-                assert job.payload == b"scheduled"
-                self.model.push_unnamed(queue.name.decode(), "scheduled", job.pushed_ms)
-            self.model.name(model, [job.id for job in new])
-            for job in new:
+        for model, jobs in self.unknown_jobs():
+            ids: dict[str, list[bytes]] = {}
+            for job in jobs:
+                ids.setdefault(job.payload.decode(), []).append(job.id)
+            self.model.name(model, ids)
+            for job in jobs:
                 known = model.jobs[job.id]
-                assert (job.payload.decode(), job.priority) == (known.payload, known.priority)
+                assert job.priority == known.priority
+                if known.jitter_ms and job.phase == DELAYED:
+                    assert 0 < job.due_ms - job.pushed_ms <= known.jitter_ms
+                    known.phase, known.due_ms = "delayed", job.due_ms
 
     def forget_idle(self) -> None:
         names = self.harness.engine.state.names[0]
@@ -374,6 +403,7 @@ class QueueServer(RuleBasedStateMachine):
             if name.encode() not in names:
                 assert not queue.configured
                 assert not queue.jobs
+                assert not queue.schedules
                 assert queue.active_ms + IDLE_MS <= self.now_ms
                 del self.model.queues[name]
 
@@ -453,6 +483,18 @@ class QueueServer(RuleBasedStateMachine):
                 job.id: facts_in_model(job) for job in model.jobs.values()
             }
             assert set(queue.leases) == {job.receipt for job in model.in_phase("leased")}
+
+    @invariant()
+    def the_schedules_are_those_of_the_model(self) -> None:
+        for name, queue in self.harness.engine.state.names[0].items():
+            schedules = self.model.queues[name.decode()].schedules
+            assert {
+                each.payload.decode(): (each.next_ms, each.runs, each.skipped, each.paused)
+                for each in queue.schedules.values()
+            } == {
+                payload: (each.next_ms, each.runs, each.skipped, each.paused)
+                for payload, each in schedules.items()
+            }
 
     @invariant()
     def the_keys_are_those_of_the_model(self) -> None:

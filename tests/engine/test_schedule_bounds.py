@@ -208,3 +208,32 @@ def test_what_was_missed_is_one_job_that_does_not_overlap(harness: Harness) -> N
 
     assert payloads(harness) == [b"x"]
     assert harness.say("QSCHED SHOW q s")[b"skipped"] == 1
+
+
+def test_a_schedule_that_is_resumed_after_its_end_is_gone(harness: Harness) -> None:
+    harness.say(f"QSCHED ADD q s x EVERY 10s END {START_MS + 20_000}")
+    harness.say("QSCHED PAUSE q s")
+    harness.pass_ms(20_001)
+    assert len(harness.say("QSCHED LIST q")) == 1
+
+    assert harness.say("QSCHED RESUME q s") == 1
+
+    assert harness.say("QSCHED LIST q") == []
+    harness.crash()
+    assert harness.say("QSCHED LIST q") == []
+    assert harness.say(f"QSCHED ADD q s x EVERY 10s END {START_MS + 90_000}") == 1
+
+
+@pytest.mark.parametrize("rhythm", ["EVERY 7s", "CRON '* * * * *'"])
+def test_of_what_was_missed_only_what_was_before_the_end_is_made_up_for(
+    harness: Harness, rhythm: str
+) -> None:
+    harness.say(f"QSCHED ADD q s x {rhythm} END {START_MS + 100_000} CATCHUP ALL")
+    missed = next_times(harness, 99)
+
+    # More slots than are made up for, had they not ended.
+    harness.crash(30 * 24 * HOUR_MS)
+    harness.pass_ms(0)
+
+    assert len(payloads(harness)) == len(missed)
+    assert harness.say("QSCHED LIST q") == []

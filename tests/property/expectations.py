@@ -28,10 +28,12 @@ from tests.property.commands import (
     Redrive,
     Rename,
     Said,
+    Schedule,
     ThrowAway,
     Touch,
 )
 from tests.property.model import FOREVER_MS, WINDOW_MS, Model, ModelJob, ModelQueue
+from tests.property.schedules import ModelSchedule
 
 
 def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
@@ -503,6 +505,52 @@ def expect_paused(model: Model, order: Pause, reply: Any, now_ms: int) -> None:
         changed |= bool(queue.gates)
         queue.gates.clear()
     assert reply == (int(changed) if order.resume else OK)
+
+
+def expect_scheduled(model: Model, order: Schedule, reply: Any, now_ms: int) -> None:
+    """Let the model do with a schedule what was done."""
+    queue = model.queues.get(order.queue)
+    old = queue.schedules.get(order.payload) if queue is not None else None
+    if order.command == "ADD":
+        _expect_schedule_added(model, order, old, reply, now_ms)
+    elif queue is None or old is None:
+        assert reply == 0 if order.command == "DEL" else _is_error(reply, "NOSCHED")
+    elif order.command == "DEL":
+        assert reply == 1
+        del queue.schedules[order.payload]
+    elif order.command == "RUN":
+        assert reply.startswith(b"%d-" % now_ms)
+        model.push_of(queue, old, now_ms)
+    else:
+        pause = order.command == "PAUSE"
+        assert reply == int(old.paused is not pause)
+        if old.paused and not pause and old.next_ms <= now_ms:
+            # What it would have pushed in the pause is not made up for.
+            model.go_on(queue, old, old.slot_after(now_ms))
+        old.paused = pause
+
+
+def _expect_schedule_added(
+    model: Model, order: Schedule, old: ModelSchedule | None, reply: Any, now_ms: int
+) -> None:
+    rhythm = order.rhythm(now_ms)
+    if old is not None and 0 < order.runs <= old.runs:
+        assert _is_error(reply, "STATE")
+        return
+    next_ms = rhythm.first(now_ms)
+    if 0 < rhythm.end_ms < next_ms:
+        assert _is_error(reply, "BADCRON")
+        return
+    assert reply == int(old is None)
+    schedule = ModelSchedule(
+        *(order.payload, rhythm, next_ms, order.catchup, order.runs, order.jitter, order.skip)
+    )
+    if old is not None:
+        schedule.runs, schedule.skipped = old.runs, old.skipped
+        schedule.paused, schedule.last = old.paused, old.last
+        if old.rhythm == rhythm:
+            schedule.next_ms = old.next_ms
+    model.queue(order.queue, now_ms).schedules[order.payload] = schedule
 
 
 def expect_renamed(model: Model, order: Rename, reply: Any) -> None:

@@ -7,8 +7,12 @@ the model is told which of them stands before the other (`learn_order`).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
+
+from tests.property.schedules import ModelSchedule
 
 LEASE_MS = 30_000
 ATTEMPTS = 3
@@ -55,6 +59,8 @@ class ModelJob:
     payload: str = "p"
     error: str = ""
     """What was last said of why it failed."""
+    jitter_ms: int = 0
+    """By how much it may be delayed, which is known when it has been looked at."""
 
     @property
     def timer_ms(self) -> int | None:
@@ -119,6 +125,7 @@ class ModelQueue:
     active_ms: int = 0
     jobs: dict[bytes, ModelJob] = field(default_factory=dict)
     answers: dict[object, tuple[list[bytes], int]] = field(default_factory=dict)
+    schedules: dict[str, ModelSchedule] = field(default_factory=dict)
 
     def is_closed(self, now_ms: int) -> bool:
         """Whether it gives out nothing, whatever is ready."""
@@ -207,9 +214,9 @@ class ModelQueue:
         return next((job for job in self.jobs.values() if job.key == key), None)
 
     @property
-    def nameless_count(self) -> int:
-        """How many of its jobs have ids that nobody was told."""
-        return sum(job_id.startswith(UNNAMED) for job_id in self.jobs)
+    def nameless(self) -> list[ModelJob]:
+        """Its jobs with ids that nobody was told, in the order of their push."""
+        return [job for job in self.jobs.values() if job.id.startswith(UNNAMED)]
 
     @property
     def waiting(self) -> int:
@@ -245,6 +252,8 @@ class Model:
         """Counts what may have given a group its turn."""
         self.ended: list[tuple[ModelJob, bool]] = []
         """Jobs that ended, done or not, of which those that wait for them have not been told."""
+        self.arrived: Counter[tuple[ModelQueue, str]] = Counter()
+        """By queue and payload: how many jobs came that the model has not thought of yet."""
         self.unnamed = 0
         """How many jobs have come without anybody being told their ids."""
 
@@ -272,12 +281,17 @@ class Model:
         queue.active_ms = now_ms
         return job
 
-    def name(self, queue: ModelQueue, new_ids: list[bytes]) -> None:
-        """Give ids to those jobs of a queue that have none, in the order of their push."""
-        nameless = [job for job in queue.jobs.values() if job.id.startswith(UNNAMED)]
-        for job, job_id in zip(nameless, new_ids, strict=True):
-            assert job_id not in self.finished
-            job.id = job_id
+    def name(self, queue: ModelQueue, ids: dict[str, list[bytes]]) -> None:
+        """Give ids to those jobs of a queue that have none: the payloads of all say which.
+
+        Those that are alike have them in the order of their push.
+        """
+        assert Counter(job.payload for job in queue.nameless) == {
+            payload: len(its) for payload, its in ids.items()
+        }
+        for job in queue.nameless:
+            job.id = ids[job.payload].pop(0)
+            assert job.id not in self.finished
         queue.jobs = {job.id: job for job in queue.jobs.values()}
 
     def queue(self, name: str, now_ms: int) -> ModelQueue:
@@ -517,23 +531,73 @@ class Model:
         for queue in self.queues.values():
             queue.pauses = {what: end for what, end in queue.pauses.items() if end > now_ms}
             queue.gates = {group: end for group, end in queue.gates.items() if end > now_ms}
-            for job in list(queue.jobs.values()):
-                if job.id not in queue.jobs:
-                    continue
-                if job.timer_ms is not None and job.timer_ms <= now_ms:
-                    front = job.phase == "delayed" and job.rank < 0 and not job.is_over(now_ms)
-                    before = job.rank
-                    self._fall_due(job, now_ms)
-                    self.settle(now_ms)
-                    # A job that died has a place among the dead.
-                    if job.phase != "ready" or not queue.keeps_its_place(job):
-                        job.rank = first_rank if front else rank
-                    else:
-                        job.rank = before
+            while self._pass_round(queue, now_ms, rank, first_rank):
+                pass
             for job in queue.jobs.values():
                 job.rank = max(first_rank, min(job.rank, rank))
         self.rank, self.first_rank = rank, first_rank
         self.think_of_turns()
+
+    def _pass_round(self, queue: ModelQueue, now_ms: int, rank: int, first_rank: int) -> bool:
+        """Let happen what is due in a queue, earliest first; return whether anything was.
+
+        A schedule fires for one slot, and for its next one when the rest has happened.
+        """
+        due: list[tuple[int, ModelSchedule | ModelJob]] = [
+            (each.next_ms, each) for each in queue.schedules.values() if each.is_due(now_ms)
+        ]
+        for job in queue.jobs.values():
+            if job.timer_ms is not None and job.timer_ms <= now_ms:
+                due.append((job.timer_ms, job))
+        for due_ms, each in sorted(due, key=when):
+            if isinstance(each, ModelSchedule):
+                self.fire(queue, each, due_ms, each.slot_after(due_ms), now_ms)
+            elif each.id in queue.jobs and each.timer_ms is not None and each.timer_ms <= now_ms:
+                self._have_its_time(each, now_ms, rank, first_rank)
+        return bool(due)
+
+    def _have_its_time(self, job: ModelJob, now_ms: int, rank: int, first_rank: int) -> None:
+        front = job.phase == "delayed" and job.rank < 0 and not job.is_over(now_ms)
+        before = job.rank
+        self._fall_due(job, now_ms)
+        self.settle(now_ms)
+        # A job that died has a place among the dead.
+        if job.phase != "ready" or not job.queue.keeps_its_place(job):
+            job.rank = first_rank if front else rank
+        else:
+            job.rank = before
+
+    def fire(
+        self, queue: ModelQueue, schedule: ModelSchedule, slot_ms: int, next_ms: int, now_ms: int
+    ) -> ModelJob | None:
+        """Have a schedule push its job, or skip a slot, and go on to its next one."""
+        last: Any = schedule.last
+        job = None
+        pending = last in queue.jobs.values() and last.phase not in ("dead", "done")
+        if pending and schedule.skips and not self._may_end_first(last, schedule, slot_ms):
+            schedule.skipped += 1
+        else:
+            job = self.push_of(queue, schedule, now_ms)
+            job.jitter_ms = schedule.jitter_ms
+            schedule.runs += 1
+            schedule.last = job
+        self.go_on(queue, schedule, next_ms)
+        return job
+
+    def _may_end_first(self, last: ModelJob, schedule: ModelSchedule, slot_ms: int) -> bool:
+        """Tell whether a job that is due in the very instant of a slot went before it."""
+        return last.timer_ms == slot_ms and self.arrived[last.queue, schedule.payload] > 0
+
+    def push_of(self, queue: ModelQueue, schedule: ModelSchedule, now_ms: int) -> ModelJob:
+        self.arrived[queue, schedule.payload] -= 1
+        (name,) = (name for name, each in self.queues.items() if each is queue)
+        return self.push_unnamed(name, schedule.payload, now_ms)
+
+    def go_on(self, queue: ModelQueue, schedule: ModelSchedule, next_ms: int) -> None:
+        """Have a schedule wait for a slot; 0 for none, and then it is gone."""
+        schedule.next_ms = next_ms
+        if not next_ms or 0 < schedule.runs_max <= schedule.runs:
+            del queue.schedules[schedule.payload]
 
     def _fall_due(self, job: ModelJob, now_ms: int) -> None:
         was_leased = job.phase == "leased"
@@ -555,7 +619,27 @@ class Model:
             for job in queue.in_phase("leased"):
                 if job.due_ms <= now_ms:
                     job.due_ms = now_ms + min(job.due_ms - job.leased_ms, RESTART_LEASE_MS)
+        rank = self.next_rank()
+        for queue in self.queues.values():
+            for schedule in [each for each in queue.schedules.values() if each.is_due(now_ms)]:
+                self._catch_up(queue, schedule, now_ms, rank)
+
+    def _catch_up(self, queue: ModelQueue, schedule: ModelSchedule, now_ms: int, rank: int) -> None:
+        """Deal with the slots that a schedule missed."""
+        if schedule.catchup == "ALL":
+            schedule.next_ms = schedule.first_to_make_up_for(now_ms)
+        elif schedule.catchup == "NONE":
+            self.go_on(queue, schedule, schedule.slot_after(now_ms))
+        else:
+            next_ms = schedule.slot_after(now_ms)
+            job = self.fire(queue, schedule, schedule.next_ms, next_ms, now_ms)
+            if job is not None:
+                job.rank = rank
 
 
 def by_rank(job: ModelJob) -> float:
     return job.rank
+
+
+def when(due: tuple[int, ModelSchedule | ModelJob]) -> int:
+    return due[0]

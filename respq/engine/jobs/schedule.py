@@ -182,7 +182,8 @@ class Scheduling(Producing):
     def resume_schedule(self, now_ms: int, db: int, queue_name: bytes, name: bytes) -> bool:
         """Let a schedule fire again; slots that passed in the pause are not made up for.
 
-        An AT that passed in the pause fires at once: it would never fire otherwise.
+        An AT that passed in the pause fires at once: it would never fire otherwise. A schedule
+        whose END passed is gone.
 
         Raises:
             NoSchedule: if there is none of that name.
@@ -199,7 +200,10 @@ class Scheduling(Producing):
                 f"unknown time zone '{shown(schedule.zone)}': it was known when the schedule was "
                 "made; install it here, or QSCHED ADD the schedule anew"
             )
-        self.emit(msgspec.structs.replace(schedule, paused=False, next_ms=next_ms))
+        if next_ms:
+            self.emit(msgspec.structs.replace(schedule, paused=False, next_ms=next_ms))
+        else:
+            self.emit(ScheduleRemoved(schedule.queue, schedule.number))
         return True
 
     def run_schedule(self, now_ms: int, db: int, queue_name: bytes, name: bytes) -> bytes:
@@ -263,7 +267,8 @@ class Scheduling(Producing):
     def _latest_missed(self, now_ms: int, schedule: ScheduleSet) -> int:
         """Return the first of the latest `CATCHUP_FIRES_MAX` missed slots."""
         if schedule.every_ms:
-            missed = (now_ms - schedule.next_ms) // schedule.every_ms + 1
+            last_ms = min(now_ms, schedule.end_ms or now_ms)
+            missed = (last_ms - schedule.next_ms) // schedule.every_ms + 1
             skipped = max(0, missed - CATCHUP_FIRES_MAX)
             return schedule.next_ms + skipped * schedule.every_ms
         # Of a year of minutes only the end is looked at: a cron fires once a minute at most.
