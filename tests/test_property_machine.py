@@ -76,7 +76,7 @@ from tests.property.expectations import (
 )
 from tests.property.model import IDLE_MS, ORPHANED, WINDOW_MS, Model, ModelJob, ModelQueue
 
-EXAMPLES = int(os.environ.get("RESPQ_PROPERTY_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("RESPQ_PROPERTY_EXAMPLES", "60"))
 STEPS = int(os.environ.get("RESPQ_PROPERTY_STEPS", "40"))
 PLACES = st.integers(0, 2)
 ELAPSED_MS = st.one_of(
