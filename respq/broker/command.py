@@ -90,6 +90,8 @@ class Arg:
     repeats_max: int = 0
     """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none. Of a
     variadic: how many there may be; 0 for any number."""
+    shares_text: bool = False
+    """Of a variadic: what an option says is written down with each of them."""
     counts: bool = False
     matches: Callable[[bytes], bool] | None = None
     """Of a variadic, or of an option with ``many``: its values end where this says no."""
@@ -210,6 +212,12 @@ class Command:
         """Tell whether `run` can carry out a request for a key alone, with these options."""
         arguments, options = bound
         return self.run is not None and len(arguments) == 1 and options.keys() <= self.run_besides
+
+    def size_bytes(self, request: list[bytes]) -> int:
+        """Return how many bytes a request may have the journal hold, give or take a little."""
+        if self.variadic is not None and self.variadic[1].shares_text:
+            return len(request) * max(map(len, request))
+        return sum(map(len, request))
 
     def key_positions(self, request: list[bytes]) -> list[int]:
         """Return where the keys of a request stand; it need not be valid beyond its arity.

@@ -20,7 +20,7 @@ def enqueue(session: Session, command: Command, request: list[bytes]) -> Reply:
     assert queued is not None
     if session.tainted:
         return QUEUED  # Nothing of it will be run: as in Redis it takes no memory.
-    size = session.queued_bytes + sum(map(len, request))
+    size = session.queued_bytes + command.size_bytes(request)
     limit = _transaction_limit(len(queued) + 1, size)
     if limit is not None:
         queued.clear()

@@ -257,7 +257,14 @@ ItemsCount = Annotated[
     int, Arg(integer_between("the count", 1, COUNT_MAX), kind="integer", counts=True)
 ]
 Receipt = Annotated[
-    bytes, Arg(bytes, values=("receipt",), matches=is_receipt, repeats_max=COUNT_MAX)
+    bytes,
+    Arg(
+        bytes,
+        values=("receipt",),
+        matches=is_receipt,
+        repeats_max=COUNT_MAX,
+        shares_text=True,
+    ),
 ]
 JobIds = Annotated[bytes, Arg(bytes, repeats_max=COUNT_MAX)]
 

@@ -211,3 +211,16 @@ def test_an_unexpected_failure_in_a_transaction_spares_the_rest() -> None:
     assert str(replies[1]).startswith("internal error")
     assert [type(error) for error in harness.errors] == [ZeroDivisionError]
     assert len(harness.say("QPEEK q COUNT 9")) == 2
+
+
+def test_what_is_kept_with_each_receipt_counts_for_each() -> None:
+    harness = Harness()
+    harness.say("MULTI")
+    receipts = [b"%d:1-1" % number for number in range(9_000)]
+    nack = [b"QNACK", b"q", *receipts, b"ERROR", b"e" * 4_000]
+    assert harness.default.ask(*nack) == Simple(b"QUEUED")
+
+    reply = harness.default.ask(*nack)
+
+    assert isinstance(reply, TooBig)
+    assert isinstance(harness.say("EXEC"), ExecAbort)
