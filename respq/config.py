@@ -46,6 +46,9 @@ TAGS_MAX = 64
 """Of one job."""
 META_BYTES_MAX = 16 * KIB
 """Of one job's META."""
+GATES_MAX = 1_000
+"""Groups of one queue that workers have closed: beyond, a rate limit closes the queue. QUEUE RESUME
+opens them at once."""
 FLOW_SLICE = 500
 """Children that are told in one go of a parent that ended; it takes about a millisecond."""
 CANCEL_SLICE = 200
@@ -123,8 +126,8 @@ TURNS_HELD_MAX = 64
 """Turns of one connection whose replies wait for the disk: beyond, it is not read."""
 SUMMED_QUEUES_MAX = 1_000
 """Queues whose sums INFO shows unasked: each takes a microsecond or two."""
-METERED_QUEUES_MAX = 1_000
-"""Queues whose meters QSTATS sums up: each takes some 50 microseconds."""
+METERED_QUEUES_MAX = 200
+"""Queues of which QSTATS tells at once what is measured: each takes some 50 microseconds."""
 LABELLED_QUEUES_MAX = 1_000
 """Queues with time series of their own: each costs a monitoring system sixteen."""
 SCRAPE_SLICE = 100

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from respq.engine.jobs import purge as purges
-from respq.engine.jobs.job import DELAYED, PHASE_NAMES, Job, Notes
+from respq.engine.jobs.job import DELAYED, PHASE_NAMES, Job
 from respq.engine.records import JobOptions
 from respq.resp.replies import NULL_ARRAY
 from tests.harness import WAITS, Client, Harness, discard, image
@@ -364,6 +364,7 @@ class QueueServer(RuleBasedStateMachine):
         self.count_arrived()
         self.model.pass_to(self.now_ms)
         self.adopt()
+        self.learn_why()
         self.forget_idle()
         self.collect()
         self.look_at_order()
@@ -396,6 +397,15 @@ class QueueServer(RuleBasedStateMachine):
                 if known.jitter_ms and job.phase == DELAYED:
                     assert 0 < job.due_ms - job.pushed_ms <= known.jitter_ms
                     known.phase, known.due_ms = "delayed", job.due_ms
+
+    def learn_why(self) -> None:
+        """Tell the model why those jobs are dead of which it knows two reasons."""
+        for queue in self.harness.engine.state.queues.values():
+            jobs = self.model.queues[queue.name.decode()].jobs
+            for job in queue.dead.values():
+                known = jobs[job.id]
+                if known.may_have_expired:
+                    known.error, known.may_have_expired = _error_of(job), False
 
     def forget_idle(self) -> None:
         names = self.harness.engine.state.names[0]
@@ -534,14 +544,20 @@ def fence(receipt: bytes) -> int:
 
 def facts_of(job: Job) -> tuple[object, ...]:
     """Return what a job of the engine is like, in the words of the model."""
-    options, notes = job.options or JobOptions(), job.notes or Notes()
+    options = job.options or JobOptions()
     return (
         *(PHASE_NAMES[job.phase].decode(), job.due_ms, job.attempts, options.expires_ms),
         *(options.attempts, options.lease_ms, options.maxlease_ms, options.keep_ms),
         *(options.then is not None, (options.group or b"").decode()),
-        # Which of its parents ended first the model does not know.
-        ORPHANED if notes.error.startswith(ORPHANED.encode()) else notes.error.decode(),
+        _error_of(job),
     )
+
+
+def _error_of(job: Job) -> str:
+    error = job.notes.error.decode() if job.notes is not None else ""
+    if not error.startswith(ORPHANED):
+        return error
+    return ORPHANED  # Which of its parents ended first the model does not know.
 
 
 def facts_in_model(job: ModelJob) -> tuple[object, ...]:

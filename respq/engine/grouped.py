@@ -155,10 +155,11 @@ class GroupedOrder:
         first = self.first() if count else None
         return [] if first is None else [first]
 
-    def expendable(self) -> Job | None:
-        """Return the job that would be missed least: of the least urgent the first in line."""
-        ends = [each.ready.expendable() for each in islice(self._groups.values(), GROUPS_SEEN_MAX)]
-        return max(filter(None, ends), key=cmp_to_key(self._by_lack_of_urgency), default=None)
+    def expendables(self) -> Iterator[Job]:
+        """Yield the jobs that would be missed least first; of the groups that are seen."""
+        groups = islice(self._groups.values(), GROUPS_SEEN_MAX)
+        lines = [group.ready.expendables() for group in groups]
+        return merge(*lines, key=cmp_to_key(self._by_lack_of_urgency))
 
     def remove(self, job: Job) -> None:
         """Take a job out."""
@@ -219,9 +220,10 @@ class GroupedOrder:
         return -1 if smaller == self._min_first else 1
 
     def _by_lack_of_urgency(self, one: Job, other: Job) -> int:
+        """Compare jobs: below 0 if ``one`` would be missed less."""
         if one.priority == other.priority:
-            return other.order - one.order
-        return self._by_urgency(one, other)
+            return one.order - other.order
+        return self._by_urgency(other, one)
 
     def _group(self, job: Job) -> Group:
         name = _name(job)

@@ -96,19 +96,15 @@ class ReadyOrder:
             return [] if first is None else [first]
         return [head[0]] if count == 1 else list(islice(head, count))
 
-    def expendable(self) -> Job | None:
-        """Return the job that would be missed least: of the least urgent the first in line."""
-        while self.count:
-            priority, bucket = self._buckets.peekitem(-1 - self._end)  # type: ignore[attr-defined]
-            self._shed(bucket)
-            if bucket:
-                job: Job = bucket[0]
-                return job
-            del self._buckets[priority]
-        return None
+    def expendables(self) -> Iterator[Job]:
+        """Yield the jobs, those first that would be missed least: the least urgent, in line."""
+        ghosts = dict(self._ghosts)
+        priorities = self._buckets if self._end else reversed(self._buckets)
+        for priority in priorities:
+            yield from _present(self._buckets[priority], ghosts)
 
     def remove(self, job: Job) -> None:
-        """Take a job out: at once if it stands first among its equals, else it leaves a ghost."""
+        """Take a job out: at once if it is first or last of its equals, else it leaves a ghost."""
         head = self._head
         if not head or head[0] is not job or self._ghosts:
             self._remove_slowly(job)
@@ -152,6 +148,9 @@ class ReadyOrder:
                 del self._buckets[job.priority]
                 self._head = self._buckets.peekitem(self._end)[1]  # type: ignore[attr-defined]
             return
+        if bucket[-1] is job and job.number not in self._ghosts:
+            bucket.pop()
+            return
         self._ghosts[job.number] = self._ghosts.get(job.number, 0) + 1
         self._ghosts_count += 1
         if self._ghosts_count > GHOSTS_MIN and self._ghosts_count > self.count:
@@ -162,11 +161,7 @@ class ReadyOrder:
         ghosts = dict(self._ghosts)
         priorities = self._buckets if self._end == 0 else reversed(self._buckets)
         for priority in priorities:
-            for job in self._buckets[priority]:
-                if ghosts.get(job.number):
-                    ghosts[job.number] -= 1
-                else:
-                    yield job
+            yield from _present(self._buckets[priority], ghosts)
 
     def clear(self) -> None:
         """Forget every job."""
@@ -258,3 +253,12 @@ class ReadyOrder:
         self.clear()
         for job in jobs:
             self.append(job)
+
+
+def _present(bucket: deque[Job], ghosts: dict[int, int]) -> Iterator[Job]:
+    """Yield the jobs of a bucket, and count off their ghosts that are met."""
+    for job in bucket:
+        if ghosts.get(job.number):
+            ghosts[job.number] -= 1
+        else:
+            yield job

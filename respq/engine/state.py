@@ -443,12 +443,11 @@ class State:
         # One that does not go in slices is of few jobs.
         whole = self.live and not record.first and phase not in queue.purging
         jobs = queue.in_phase(phase) if whole else list(queue.between(record.first, below))
-        for job in jobs:
+        for job in reversed(jobs):
             if job.phase == phase and job.number < below and job.since_ms <= record.at_ms:
                 self._leave(job)
                 queue.forget(job)
-                if phase not in (DEAD, DONE):
-                    self._ended(job, b"gone")
+                self._ended(job, b"done" if phase == DONE else b"gone")
         if record.first:
             queue.purging[phase] = record.first, record.at_ms
         else:

@@ -8,6 +8,7 @@ from respq.broker.table import CommandTable
 from respq.engine.core import shown
 from respq.engine.jobs.administer import PAUSABLE
 from respq.engine.jobs.inspect import (
+    check_metered,
     queue_facts,
     queue_figures,
     server_facts,
@@ -133,11 +134,13 @@ def qstats(
 ) -> Reply:
     """Count jobs by phase and what has happened to them, for queues or for the server."""
     state, now_ms = call.engine.state, call.now_ms
-    found = [call.engine.queue(call.db, name) for name in queue]
+    found = [call.engine.queue(call.db, name) for name in dict.fromkeys(queue)]
     if reset:
         call.engine.forget_meters(found or state.queues.values())
         return OK
     if queue:
+        if figures:
+            check_metered(found)
         return {
             each.name: {**queue_facts(each, now_ms), **queue_figures(each, now_ms, figures)}
             for each in found

@@ -320,3 +320,15 @@ def test_an_index_of_keys_holds_no_job_that_is_gone(harness: Harness) -> None:
 
     queue = harness.queue("q")
     assert (len(queue.keys), len(queue.windows)) == (0, 0)
+
+
+def test_jobs_before_others_keep_their_order_where_duplicates_are_refused(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q DUPLICATES REFUSE")
+    harness.say("QPUSH q old")
+    harness.say("QMPUSH q 3 one two three FRONT")
+    order = [payload for _, payload in harness.say("QPEEK q COUNT 9")]
+    assert order == [b"one", b"two", b"three", b"old"]
+
+    harness.crash()
+
+    assert [payload for _, payload in harness.say("QPEEK q COUNT 9")] == order

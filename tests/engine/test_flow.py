@@ -365,10 +365,12 @@ def test_many_children_of_a_dead_parent_die_in_slices(harness: Harness) -> None:
 def test_a_dead_parent_is_not_forgotten_before_its_children_are_told(harness: Harness) -> None:
     harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} FATAL")
 
-    assert harness.say("QDLQ PURGE q") == 36
+    assert harness.say("QDLQ PURGE q") == 11
 
+    # The others were told when their parent was thrown away.
+    assert harness.say("QDLQ COUNT q") == 25
     harness.crash()
-    assert len(harness.queue("q")) == 0
+    assert harness.say("QDLQ COUNT q") == len(harness.queue("q")) == 25
 
 
 @pytest.mark.parametrize("end", ["QACK q {}", "QNACK q {} FATAL"])
@@ -509,3 +511,57 @@ def test_two_flows_are_cancelled_one_after_the_other(
 
     assert harness.say("QLEN q") == 0
     assert harness.queue("q").totals.cancelled == 20
+
+
+THROWN_AWAY = {
+    "QUEUE PURGE q STATE READY": 0,
+    "QFLOW CANCEL q f": 0,
+    "QDEL q {ids}": 0,
+    "QMPUSH q 9 1 2 3 4 5 6 7 8 9": 9,
+}
+
+
+@pytest.mark.parametrize("command", THROWN_AWAY)
+def test_children_of_parents_that_are_thrown_away_are_told_before_a_crash(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(flow, "FLOW_SLICE", 2)
+    harness.say("QUEUE CREATE q MAXLEN 18 OVERFLOW DROPOLDEST")
+    parents = [each.decode() for each in harness.say("QMPUSH q 9 a b c d e f g h i FLOW f")]
+    children = [harness.say(f"QPUSH q x DEPENDS 1 {parent}").decode() for parent in parents]
+
+    harness.say(command.format(ids=" ".join(parents)))
+    harness.crash()  # Before any other turn.
+    harness.pass_ms(0)
+
+    assert phases(harness, *children) == ["dead"] * 9
+    assert harness.say("QLEN q") == THROWN_AWAY[command]
+
+
+def test_a_dead_parent_may_be_thrown_away_before_all_its_children_are_told(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "FLOW_SLICE", 2)
+    push(harness, "a")
+    children = [harness.say("QPUSH q x DEPENDS 1 a").decode() for _ in range(9)]
+    harness.say(f"QNACK q {harness.say('QPOP q')[1].decode()} FATAL")
+
+    assert harness.say("QDEL q a") == 1
+    harness.crash()
+
+    assert phases(harness, *children) == ["dead"] * 9
+
+
+def test_a_parent_that_is_done_may_be_thrown_away_before_all_its_children_are_told(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "FLOW_SLICE", 2)
+    push(harness, "a", options=" KEEP 1h")
+    children = [harness.say("QPUSH q x DEPENDS 1 a").decode() for _ in range(9)]
+    done(harness, "a")
+
+    assert harness.say("QUEUE PURGE q STATE DONE") == 1
+    harness.crash()
+    harness.pass_ms(0)
+
+    assert phases(harness, *children) == ["ready"] * 9

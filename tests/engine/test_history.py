@@ -107,8 +107,8 @@ def test_a_job_tells_who_changed_it(harness: Harness) -> None:
         (0, "pushed", "", ""),
         (1, "edited", "ops", "priority delay"),
         (2, "kicked", "ops", ""),
-        (3, "cancelled", "ops", "obsolete"),
         (2, "leased", "w", until),
+        (3, "cancelled", "ops", "obsolete"),
     ]
     assert other.session.address  # What stands for a client without a name.
 
@@ -234,3 +234,38 @@ def test_what_is_not_there_has_no_history(harness: Harness) -> None:
     assert harness.refusal("QHISTORY q 1-1") == "NOQUEUE there is no queue 'q'"
     harness.say("QPUSH q x")
     assert harness.refusal("QHISTORY q 1-1") == "NOJOB queue 'q' has no job '1-1'"
+
+
+def test_what_was_done_to_a_job_stands_where_it_happened(harness: Harness) -> None:
+    job = harness.say("QPUSH q x DELAY 10")
+    name = job.decode()
+    harness.pass_ms(1)
+    harness.say(f"QEDIT q {name} PAYLOAD y")
+    assert [event for _, event, _, _ in history(harness, job)] == ["pushed", "delayed", "edited"]
+
+    harness.pass_ms(9)
+    assert [event for _, event, _, _ in history(harness, job)] == ["pushed", "edited", "ready"]
+    harness.pass_ms(1)
+    harness.say(f"QEDIT q {name} PAYLOAD z")
+    events = ["pushed", "edited", "ready", "edited"]
+    assert [event for _, event, _, _ in history(harness, job)] == events
+
+    pop(harness)
+    harness.say(f"QCANCEL q {name}")  # In the millisecond of the lease.
+    events += ["leased", "cancelled"]
+    assert [event for _, event, _, _ in history(harness, job)] == events
+
+
+def test_a_job_that_was_edited_before_its_time_is_told_to_be_ready_only_then(
+    harness: Harness,
+) -> None:
+    job = harness.say("QPUSH q x DELAY 10")
+    harness.pass_ms(10)
+    harness.pass_ms(5)
+    harness.say(f"QEDIT q {job.decode()} PAYLOAD y")
+
+    assert [each[:2] for each in history(harness, job)] == [
+        (0, "pushed"),
+        (10, "ready"),
+        (15, "edited"),
+    ]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from respq.engine.jobs import administer
+from respq.engine.jobs import administer, push
 from respq.resp.replies import OK
 from tests.harness import Harness
 
@@ -175,3 +175,43 @@ def test_a_pipeline_throws_away_what_single_pushes_do(harness: Harness) -> None:
     harness.default.pipeline("QPUSH q cc", "QPUSH q dd", "QPUSH q ee")
 
     assert payloads(harness) == [b"bb", b"ee"]
+
+
+def test_a_push_for_which_too_many_would_have_to_go_is_refused(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "EVICTED_MAX", 2)
+    harness.say("QUEUE CREATE q MAXBYTES 10 OVERFLOW DROPOLDEST")
+    harness.say("QMPUSH q 10 a b c d e f g h i j")
+
+    assert harness.refusal("QPUSH q 1234") == (
+        "MAXLEN over 3 jobs of queue 'q' would have to go for 4 bytes: push less at once"
+    )
+    harness.say("QPUSH q 123")
+    assert held(harness) == 10
+
+
+def test_a_queue_whose_limit_was_lowered_comes_down_to_it_step_by_step(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "EVICTED_MAX", 2)
+    harness.say("QUEUE CREATE q MAXBYTES 10 OVERFLOW DROPOLDEST")
+    harness.say("QMPUSH q 10 a b c d e f g h i j")
+    harness.say("QUEUE SET q MAXBYTES 4")
+
+    left = []
+    for _ in range(4):
+        harness.say("QPUSH q x")
+        left.append(held(harness))
+
+    assert left == [8, 6, 4, 4]
+
+
+def test_in_a_queue_whose_groups_take_turns_the_least_urgent_goes_first(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q MAXBYTES 6 OVERFLOW DROPOLDEST FAIR YES")
+    for payload, group, priority in (("aa", "g", 5), ("bb", "h", 1), ("cc", "g", 1)):
+        harness.say(f"QPUSH q {payload} GROUP {group} PRIORITY {priority}")
+
+    harness.say("QPUSH q ddd")
+
+    assert sorted(payloads(harness)) == [b"aa", b"ddd"]

@@ -73,7 +73,9 @@ class OrderMachine(RuleBasedStateMachine):
     @rule()
     def make_room(self) -> None:
         least = self.model()[-1].priority
-        job = self.order.expendable()
+        expendables = list(self.order.expendables())
+        assert sorted(map(id, expendables)) == sorted(map(id, self.model()))
+        job = expendables[0]
         assert job is next(each for each in self.model() if each.priority == least)
         self.leave(job, DEAD)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from respq.engine.jobs import delivery
 from tests.harness import WAITS, Harness
 
 
@@ -225,3 +226,31 @@ def test_a_cancelled_job_is_gone_all_the_same(filled: Harness) -> None:
 def test_what_contradicts_it_is_refused(filled: Harness, words: str, error: str) -> None:
     receipt = filled.say("QPOP q")[1].decode()
     assert filled.refusal(f"QNACK q {receipt} {words}") == error
+
+
+def test_beyond_so_many_groups_a_rate_limit_closes_the_queue(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "GATES_MAX", 2)
+    harness.say("QUEUE CREATE q FAIR YES")
+    for group in "abcd":
+        harness.say(f"QPUSH q {group} GROUP {group}")
+    receipts = [receipt.decode() for _, receipt, _ in harness.say("QPOP q COUNT 3")]
+    for receipt in receipts[:2]:
+        harness.say(f"QNACK q {receipt} RATELIMIT 10s")
+    assert harness.say("QUEUE GET q")[b"closed_groups"] == 2
+
+    harness.say(f"QNACK q {receipts[2]} RATELIMIT 5s")
+
+    assert popped(harness) == []
+    harness.pass_ms(5_000)
+    assert sorted(popped(harness)) == ["c", "d"]
+
+
+def test_closed_groups_are_counted_only_where_groups_matter(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q FAIR YES")
+    harness.say("QPUSH q a GROUP g")
+    limit(harness)
+    harness.say("QUEUE SET q FAIR NO")
+
+    assert harness.say("QUEUE GET q")[b"closed_groups"] == 0

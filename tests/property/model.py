@@ -57,6 +57,8 @@ class ModelJob:
     parents: set[bytes] = field(default_factory=set)
     """Those that are still to be done."""
     payload: str = "p"
+    may_have_expired: bool = False
+    """Its parent and its ttl ended together: for which of them it is dead the engine knows."""
     error: str = ""
     """What was last said of why it failed."""
     jitter_ms: int = 0
@@ -421,6 +423,7 @@ class Model:
             else:
                 for child in self.children(job):
                     child.error = ORPHANED
+                    child.may_have_expired = child.is_over(now_ms)
                     self.die(child, now_ms)
                     child.rank = rank
 

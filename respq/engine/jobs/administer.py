@@ -26,8 +26,8 @@ PAUSABLE = Pauses.__struct_fields__
 REGROUPED_MAX = 10_000
 """Jobs that are put into another order at once; it takes about 10 ms."""
 
-COUNTED_MAX = 100_000
-"""Jobs whose bytes are counted at once; it takes about 10 ms."""
+COUNTED_MAX = 50_000
+"""Jobs whose bytes are counted at once; it takes about 5 ms."""
 
 
 class Administering(EngineCore):

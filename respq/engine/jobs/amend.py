@@ -185,7 +185,7 @@ class Amending(Producing):
 def _check_bytes(job: Job, payload: bytes) -> None:
     queue, limit = job.queue, job.queue.settings.maxbytes
     more = len(payload) - len(job.payload)
-    if limit is not None and more > 0 and queue.ready_bytes + queue.unready_bytes + more > limit:
+    if limit is not None and more > 0 and queue.waiting_bytes + more > limit:
         raise no_room_for_bytes(queue, more)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from respq.config import ERROR_BYTES_MAX, RESTART_LEASE_MS, TRANSACTION_BYTES_MAX
+from respq.config import ERROR_BYTES_MAX, GATES_MAX, RESTART_LEASE_MS, TRANSACTION_BYTES_MAX
 from respq.engine.core import paused, shown
 from respq.engine.jobs import job as jobs
 from respq.engine.jobs.job import LEASED, PHASE_NAMES, Job, is_receipt
@@ -361,7 +361,8 @@ class Delivering(Producing, Supervising):
         opens = {}
         for job in held:
             group = (job.options.group if job.options is not None else None) or b""
-            group = b"" if queue.groups is None else group
+            if queue.groups is None or (group not in queue.gates and len(queue.gates) >= GATES_MAX):
+                group = b""
             gate = queue.gates.get(group)
             if gate is None or gate.until_ms < until_ms:
                 self.emit(GateClosed(queue.number, self.next_number(), group, until_ms))

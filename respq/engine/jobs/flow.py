@@ -7,16 +7,15 @@ cancelled or thrown away, they are dead letters, and so are theirs.
 
 What a parent's end means for its children is settled in slices, the first of them in the
 transaction of the end. A crash in between loses nothing: at the start each child is told of
-every parent that is not to be done any more. One that is gone was done: if it was thrown away, its
-children were settled with it.
+every parent that is not to be done any more. One that is gone was done: the children of one that
+is thrown away are all told in the transaction of that.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from heapq import nlargest
 
-from respq.config import CANCEL_SLICE, ERROR_BYTES_MAX, FLOW_SLICE
+from respq.config import CANCEL_SLICE, ERROR_BYTES_MAX, FLOW_SLICE, PURGE_WALK
 from respq.engine.core import shown
 from respq.engine.jobs.amend import Amending
 from respq.engine.jobs.job import DEAD, DONE, Job
@@ -28,20 +27,23 @@ class Flowing(Amending):
     """Parents and children."""
 
     def settle(self, now_ms: int) -> None:
-        """Tell `FLOW_SLICE` children of the parents that ended just now; the rest is for later."""
-        self._tell(now_ms, self.state.ended)
-        self.state.untold += self.state.ended
-        self.state.ended.clear()
+        """Tell children of the parents that ended just now: `FLOW_SLICE`; the rest is for later.
+
+        Those of a parent that is thrown away are all told at once: after a crash it could not be
+        told from one that was done.
+        """
+        ended = self.state.ended
+        for queue, parent, name, done in list(ended):
+            if not done and queue.job(parent) is None and queue.children.get(parent):
+                self._end(now_ms, queue, parent, name, sorted(queue.children[parent]))
+        self._tell(now_ms, ended)
+        self.state.untold += ended
+        ended.clear()
 
     def settle_later(self, now_ms: int) -> None:
         """Tell the next `FLOW_SLICE` children."""
         self._tell(now_ms, self.state.untold)
         self.settle(now_ms)
-
-    def settle_all(self, now_ms: int) -> None:
-        """Tell all of them, before their parents are forgotten."""
-        while self.state.untold:
-            self.settle_later(now_ms)
 
     def _tell(self, now_ms: int, ended: deque[tuple[Queue, int, bytes, bool]]) -> None:
         left = FLOW_SLICE
@@ -51,11 +53,7 @@ class Flowing(Amending):
             if not children:
                 ended.popleft()
                 continue
-            # One that is gone without being done could not be told from one that was.
-            whole = not done and queue.job(parent) is None
-            numbers = sorted(children)  # In the order of their push.
-            if not whole:
-                del numbers[left:]
+            numbers = sorted(children)[:left]  # In the order of their push.
             left -= len(numbers)
             if done:
                 self._free(now_ms, queue, parent, numbers)
@@ -89,12 +87,13 @@ class Flowing(Amending):
             How many they were.
         """
         queue = self.queue(db, name)
-        jobs = [job for job in self.show_flow(db, name, flow) if _is_to_be_done(job)]
-        if jobs:
+        members = queue.flows.get(flow, {})
+        count = sum([_is_to_be_done(job) for job in queue.jobs_of([*members])]) if members else 0
+        if count:
             reason = reason[:ERROR_BYTES_MAX]
-            whole = FlowCancelling(queue.number, flow, jobs[-1].number + 1, reason, by)
-            self._cancel_slice(now_ms, queue, whole)
-        return len(jobs)
+            below = self.state.next_number
+            self._cancel_slice(now_ms, queue, FlowCancelling(queue.number, flow, below, reason, by))
+        return count
 
     def cancel_on(self, now_ms: int) -> None:
         """Cancel the next jobs of a flow that is being cancelled."""
@@ -102,14 +101,24 @@ class Flowing(Amending):
         self._cancel_slice(now_ms, queue, next(iter(queue.cancelling.values())))
 
     def _cancel_slice(self, now_ms: int, queue: Queue, left: FlowCancelling) -> None:
-        members = [number for number in queue.flows.get(left.flow, ()) if number < left.below]
-        last = nlargest(CANCEL_SLICE, members)
-        for job in queue.jobs_of(last) if last else ():
-            if _is_to_be_done(job):
-                self.cancel(now_ms, queue.db, queue.name, job.id, left.reason, left.by)
-        more = len(members) > len(last)
-        if more or left.flow in queue.cancelling:
-            below = last[-1] if more else 0
+        members = queue.flows.get(left.flow, {})
+        below = found = 0
+        chosen = []
+        if len(members) <= CANCEL_SLICE:
+            chosen = [number for number in sorted(members, reverse=True) if number < left.below]
+        else:
+            for seen, job in enumerate(queue.before(left.below)):
+                if seen == PURGE_WALK or found >= CANCEL_SLICE:
+                    below = job.number + 1
+                    break
+                if job.number in members:
+                    chosen.append(job.number)
+                    found += 1 + len(queue.children.get(job.number, ()))
+        for number in chosen:
+            member = queue.job(number)
+            if member is not None and _is_to_be_done(member):
+                self.cancel(now_ms, queue.db, queue.name, member.id, left.reason, left.by)
+        if below or left.flow in queue.cancelling:
             self.emit(FlowCancelling(queue.number, left.flow, below, left.reason, left.by))
         self.settle(now_ms)
 

@@ -74,17 +74,26 @@ def history_facts(job: Job) -> list[Facts]:
     events = [(job.pushed_ms, b"pushed", b"", b"")]
     for event in job.notes.history if job.notes is not None else ():
         events.append((event.at_ms, EVENT_NAMES[event.what], event.who, event.text))
-    last = _last_event(job)
+    last = _last_event(job, told_ms={at_ms for at_ms, *_ in events})
     if last is not None:
-        events.append((job.since_ms, *last))
+        place = len(events)
+        while place > 1 and _came_after(job, *events[place - 1]):
+            place -= 1
+        events.insert(place, (job.since_ms, *last))
     return [dict(zip(_EVENT_FACTS, event, strict=True)) for event in events]
 
 
 _EVENT_FACTS = (b"at_ms", b"event", b"who", b"text")
 
 
-def _last_event(job: Job) -> tuple[bytes, bytes, bytes] | None:
-    """Return how a job came into its phase, if its history does not say so."""
+def _came_after(job: Job, at_ms: int, event: bytes, *_: bytes) -> bool:
+    """Tell whether an event happened to a job in the phase that it is in."""
+    # A job can be cancelled and stay what it is only while it is LEASED.
+    return at_ms > job.since_ms or (at_ms == job.since_ms and event == b"cancelled")
+
+
+def _last_event(job: Job, told_ms: set[int]) -> tuple[bytes, bytes, bytes] | None:
+    """Return how a job came into its phase, unless its history has an event of that instant."""
     match job.phase:
         case jobs.LEASED:
             return b"leased", job.holder, b"until %d" % job.due_ms
@@ -92,7 +101,7 @@ def _last_event(job: Job) -> tuple[bytes, bytes, bytes] | None:
             return b"delayed", b"", b"until %d" % job.due_ms
         case jobs.BLOCKED:
             return b"blocked", b"", b""
-        case jobs.READY if job.notes is None and job.since_ms > job.pushed_ms:
+        case jobs.READY if job.since_ms not in told_ms:
             return b"ready", b"", b""
     return None
 
@@ -186,6 +195,15 @@ def oldest_ready_ms(queue: Queue, now_ms: int) -> int:
     return 0 if since_ms is None else max(0, now_ms - since_ms)
 
 
+def check_metered(queues: Collection[Queue]) -> None:
+    """Raise `TooBig` for more queues than can be told of at once."""
+    if len(queues) > METERED_QUEUES_MAX:
+        raise TooBig(
+            f"{len(queues)} queues are too many for what is measured, the limit is "
+            f"{METERED_QUEUES_MAX}: name those that matter"
+        )
+
+
 def queue_figures(queue: Queue, now_ms: int, kinds: Collection[bytes]) -> Facts:
     """Return what the meter of a queue tells, of these kinds; 0 where nothing was measured."""
     return _figures([queue], now_ms, kinds, slo_ms=queue.settings.slo_ms or 0)
@@ -198,17 +216,16 @@ def server_figures(state: State, now_ms: int, kinds: Collection[bytes]) -> Facts
         TooBig: if more than `METERED_QUEUES_MAX` of them have meters.
     """
     metered = [queue for queue in state.queues.values() if queue.meter is not None]
-    if kinds and len(metered) > METERED_QUEUES_MAX:
-        raise TooBig(
-            f"{len(metered)} queues are in use, the limit for what is measured of all together is "
-            f"{METERED_QUEUES_MAX}: name those that matter"
-        )
+    if kinds:
+        check_metered(metered)
     return _figures(metered, now_ms, kinds)
 
 
 def _figures(
     queues: Iterable[Queue], now_ms: int, kinds: Collection[bytes], slo_ms: int | None = None
 ) -> Facts:
+    if not kinds:
+        return {}
     metered = [(queue, queue.measure(now_ms)) for queue in queues if queue.meter is not None]
     meters = [meter for _, meter in metered]
     facts: Facts = {}
@@ -300,10 +317,14 @@ def settings_facts(queue: Queue) -> Facts:
         b"paused_out_ms": _pause_end(queue.pauses.pops_ms),
         b"paused_ack_ms": _pause_end(queue.pauses.acks_ms),
         b"paused_touch_ms": _pause_end(queue.pauses.touches_ms),
-        b"waiting_bytes": queue.ready_bytes + queue.unready_bytes,
+        b"waiting_bytes": queue.waiting_bytes,
         b"closed_until_ms": queue.gates[b""].until_ms if b"" in queue.gates else 0,
-        b"closed_groups": len(queue.gates.keys() - {b""}),
+        b"closed_groups": _closed_groups(queue),
     }
+
+
+def _closed_groups(queue: Queue) -> int:
+    return 0 if queue.groups is None else len(queue.gates) - (b"" in queue.gates)
 
 
 def _rate_text(rate: Rate | None) -> bytes:

@@ -19,8 +19,6 @@ class Purging(Flowing):
 
     def purge(self, now_ms: int, queue: Queue, phase: int = ANY_PHASE) -> int:
         """Throw the jobs of a queue away that are in ``phase`` now; return how many they are."""
-        # Who waits for one that is dead has to be told before it is forgotten.
-        self.settle_all(now_ms)
         held = len(queue)
         count = held if phase == ANY_PHASE else queue.counts[phase]
         below = self.state.next_number
@@ -45,11 +43,13 @@ class Purging(Flowing):
 
     def _purge_slice(self, queue: Queue, phase: int, below: int, at_ms: int) -> None:
         # The last ones first: what waits for one that is thrown away is BLOCKED no longer.
-        first = found = 0
+        first = found = children = 0
         for seen, job in enumerate(queue.before(below)):
-            if seen == PURGE_WALK or found == PURGE_SLICE:
+            if seen == PURGE_WALK or found + children >= PURGE_SLICE:
                 first = job.number + 1
                 break
-            found += job.phase == phase and job.since_ms <= at_ms
+            if job.phase == phase and job.since_ms <= at_ms:
+                found += 1
+                children += len(queue.children.get(job.number, ()))
         purged = 0 if phase == DONE else found
         self.emit(QueuePurged(queue.number, phase, below, purged, first, at_ms))

@@ -8,6 +8,8 @@ pushes, is the same by its dedup key (dedup.py).
 
 from __future__ import annotations
 
+from itertools import islice
+
 import msgspec
 
 from respq.config import ANSWER_WINDOW_MS, EVICTED_MAX, META_BYTES_MAX
@@ -151,7 +153,9 @@ class Producing(EngineCore):
         if queue.settings.refuse_duplicates and (options is None or options.dedup is None):
             # Each holds a key of its own.
             options = options or _NO_OPTIONS
-            for place, payload in enumerate(payloads):
+            places = list(enumerate(payloads))
+            # Of those that go before all others the last one is put there first.
+            for place, payload in reversed(places) if order < 0 else places:
                 its = msgspec.structs.replace(options, dedup=Dedup(payload_key(payload)))
                 self.emit(
                     JobsPushed(
@@ -320,12 +324,23 @@ class Producing(EngineCore):
             )
         if bytes_left < (0 if drops else queue.ready_bytes):
             raise no_room_for_bytes(queue, more_bytes)
-        for _ in range(len(payloads) + EVICTED_MAX):
-            if queue.ready.count <= jobs_left and queue.ready_bytes <= bytes_left:
+        evicted = []
+        jobs, held_bytes = queue.ready.count, queue.ready_bytes
+        for job in islice(queue.ready.expendables(), len(payloads) + EVICTED_MAX):
+            if jobs <= jobs_left and held_bytes <= bytes_left:
                 break
-            job = queue.ready.expendable()
-            assert job is not None
-            self.emit(JobRemoved(queue.number, job.number, EVICTED))
+            evicted.append(job.number)
+            jobs -= 1
+            held_bytes -= len(job.payload)
+        limit = settings.maxbytes
+        if held_bytes > bytes_left and limit is not None and queue.waiting_bytes <= limit:
+            # Of one that holds more than a limit that was lowered some go with each push.
+            raise MaxLen(
+                f"over {len(evicted)} jobs of queue '{shown(queue.name)}' would have to go for "
+                f"{more_bytes} bytes: push less at once"
+            )
+        for number in evicted:
+            self.emit(JobRemoved(queue.number, number, EVICTED))
 
     def _answer(
         self, now_ms: int, queue: Queue | None, keys: list[bytes], job_id: bytes | None
@@ -390,8 +405,8 @@ def _ready_left(limit: int | None, ready: int, others: int, more: int) -> int:
 def no_room_for_bytes(queue: Queue, more: int) -> MaxLen:
     """Return the error for payloads for which a queue has no room."""
     return MaxLen(
-        f"queue '{shown(queue.name)}' holds payloads of {queue.ready_bytes + queue.unready_bytes} "
-        f"bytes, {more} more would be over its MAXBYTES of {queue.settings.maxbytes}"
+        f"queue '{shown(queue.name)}' holds payloads of {queue.waiting_bytes} bytes, "
+        f"{more} more would be over its MAXBYTES of {queue.settings.maxbytes}"
     )
 
 

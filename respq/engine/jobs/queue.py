@@ -295,6 +295,11 @@ class Queue:
         """How many jobs count for its MAXLEN."""
         return self.ready.count + self.delayed_count + self.blocked_count
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes their payloads have, in a queue with MAXBYTES."""
+        return self.ready_bytes + self.unready_bytes
+
     def keeps_dead_until(self, now_ms: int) -> int:
         """Return until when a job that dies now is kept; 0 for ever."""
         keepdead_ms = self.settings.keepdead_ms
@@ -431,9 +436,15 @@ class Queue:
                 del self.flows[options.flow]
 
     def replace(self, job: Job, successor: Job) -> None:
-        """Have another object stand for a job, under the same number."""
-        self.forget(job)
-        self.keep(successor)
+        """Have another object stand for a job, under the same number, id, key and flow."""
+        self.jobs[job.number >> CHUNK_BITS][job.number] = successor
+        options = successor.options
+        if options is None:
+            return
+        if options.id is not None:
+            self.ids[options.id] = successor
+        if options.dedup is not None:
+            self.keys[options.dedup.key] = successor
 
     def let_go(self, job: Job) -> None:
         """Free the dedup key that a job holds, for good."""
