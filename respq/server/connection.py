@@ -319,6 +319,9 @@ class Connection(asyncio.Protocol):
             # Only one alone is worth asking: a PING is not to wait for somebody else's disk.
             alone = len(requests) == 1 and isinstance(requests[0], list)
             stateless = alone and command is not None and command.stateless
+            if stateless and self._mailbox is not None:
+                # Messages keep their place, too: behind RESET or HELLO they would pass for replies.
+                stateless = not self._mailbox.held_count
             data = out[0] if len(out) == 1 else b"".join(out)
             pops = session.take_pops() if session.pops else []
             self.core.hold(self, data, pops, stateless=stateless)

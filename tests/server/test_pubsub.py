@@ -142,6 +142,33 @@ def test_what_is_held_for_a_commit_counts_against_the_limit(tmp_path: Path) -> N
         assert ear.rest() == []
 
 
+@pytest.mark.parametrize(
+    ("greeting", "line"),
+    [("HELLO 2", "RESET"), ("HELLO 2", "PING"), ("HELLO 2", "HELLO 3"), ("HELLO 3", "HELLO 2")],
+)
+def test_no_reply_overtakes_a_message_that_is_held_for_a_commit(
+    tmp_path: Path, greeting: str, line: str
+) -> None:
+    with (
+        ServerProcess(tmp_path / "data", wrapper=slow(sync_ms=150)) as server,
+        Wire(server.port) as writer,
+        Wire(server.port) as other,
+        Wire(server.port) as ear,
+    ):
+        ear.say(greeting)
+        ear.say("SUBSCRIBE q:mail:pushed")
+        writer.send(requests("QPUSH mail x"))
+        assert other.say("PING") == b"PONG"  # It is executed, and its commit under way.
+
+        ear.send(requests(line))
+        told = ear.read()
+        ear.read()
+
+        assert told == [b"message", b"q:mail:pushed", writer.read()]
+        if line == "RESET":
+            assert ear.say("QLEN nothing") == 0
+
+
 def test_a_job_whose_reply_stands_behind_a_message_is_put_back_when_its_client_is_gone(
     tmp_path: Path,
 ) -> None:
