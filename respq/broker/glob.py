@@ -16,6 +16,17 @@ from respq.config import PATTERN_BYTES_MAX
 from respq.errors import TooBig
 
 
+def check_pattern(pattern: bytes) -> bytes:
+    """Return a pattern that `glob` takes.
+
+    Raises:
+        TooBig: for a pattern over `PATTERN_BYTES_MAX`.
+    """
+    if len(pattern) > PATTERN_BYTES_MAX:
+        raise TooBig(f"a pattern is up to {PATTERN_BYTES_MAX} bytes long, not {len(pattern)}")
+    return pattern
+
+
 @lru_cache(maxsize=256)
 def glob(pattern: bytes) -> Callable[[bytes], bool]:
     """Return a function that tells whether a name matches, byte by byte.
@@ -23,9 +34,7 @@ def glob(pattern: bytes) -> Callable[[bytes], bool]:
     Raises:
         TooBig: for a pattern over `PATTERN_BYTES_MAX`.
     """
-    if len(pattern) > PATTERN_BYTES_MAX:
-        raise TooBig(f"a pattern is up to {PATTERN_BYTES_MAX} bytes long, not {len(pattern)}")
-    runs = _runs(pattern)
+    runs = _runs(check_pattern(pattern))
     compiled = [re.compile(b"".join(run), re.DOTALL) for run in runs]
     first, middle, last = compiled[0], compiled[1:-1], compiled[-1]
     first_length, last_length = len(runs[0]), len(runs[-1])

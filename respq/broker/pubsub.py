@@ -65,7 +65,8 @@ class PubSub:
 
     def subscribe_pattern(self, session: Session, pattern: bytes) -> None:
         """Have a session hear what is said on every channel that matches."""
-        self._matches[pattern] = glob(pattern)
+        if pattern not in self._matches:
+            self._matches[pattern] = glob(pattern)
         self._add(self.patterns, session.patterns, session, pattern, _may_match_queues(pattern))
 
     def unsubscribe(self, session: Session, channel: bytes) -> None:

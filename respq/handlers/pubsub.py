@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Annotated
 
 from respq.broker.call import Call
 from respq.broker.command import Arg, Flags
-from respq.broker.glob import glob
+from respq.broker.glob import check_pattern, glob
 from respq.broker.session import Session
 from respq.broker.table import CommandTable
-from respq.config import CHANNEL_BYTES_MAX
+from respq.config import CHANNEL_BYTES_MAX, CHANNELS_MAX, PATTERNS_MAX
 from respq.errors import TooBig
 from respq.handlers.arguments import Bulk
 from respq.resp.replies import Push, Replies, Reply
@@ -30,20 +31,19 @@ def _read_channel(raw: bytes) -> bytes:
     return raw
 
 
-def _read_pattern(raw: bytes) -> bytes:
-    glob(raw)
-    return raw
-
-
-Channel = Annotated[bytes, Arg(_read_channel, values=("channel",))]
-Channels = Annotated[bytes, Arg(_read_channel, values=("channel",), optional=True)]
-Pattern = Annotated[bytes, Arg(_read_pattern, kind="pattern", values=("pattern",))]
-Patterns = Annotated[bytes, Arg(_read_pattern, kind="pattern", values=("pattern",), optional=True)]
-OnePattern = Annotated[bytes | None, Arg(_read_pattern, kind="pattern", values=("pattern",))]
+_CHANNEL = Arg(_read_channel, values=("channel",))
+# To compile a pattern takes long: what is only checked may be refused yet, or never be used.
+_PATTERN = Arg(check_pattern, kind="pattern", values=("pattern",))
+Channel = Annotated[bytes, _CHANNEL]
+Channels = Annotated[bytes, replace(_CHANNEL, repeats_max=CHANNELS_MAX)]
+MaybeChannels = Annotated[bytes, replace(_CHANNEL, repeats_max=CHANNELS_MAX, optional=True)]
+Patterns = Annotated[bytes, replace(_PATTERN, repeats_max=PATTERNS_MAX)]
+MaybePatterns = Annotated[bytes, replace(_PATTERN, repeats_max=PATTERNS_MAX, optional=True)]
+OnePattern = Annotated[bytes | None, _PATTERN]
 
 
 @TABLE.command("SUBSCRIBE", group="pubsub", since="0.1.0", flags=_CHANGES)
-def subscribe(call: Call, *channel: Channel) -> Reply:
+def subscribe(call: Call, *channel: Channels) -> Reply:
     """Listen to channels from now on."""
     pubsub = call.broker.pubsub
     pubsub.check(call.session, channels=channel)
@@ -51,14 +51,14 @@ def subscribe(call: Call, *channel: Channel) -> Reply:
 
 
 @TABLE.command("UNSUBSCRIBE", group="pubsub", since="0.1.0", flags=_CHANGES)
-def unsubscribe(call: Call, *channel: Channels) -> Reply:
+def unsubscribe(call: Call, *channel: MaybeChannels) -> Reply:
     """Listen no more to channels, or to any."""
     names: Iterable[bytes | None] = channel or [*call.session.channels] or _NOTHING
     return _each(call, b"unsubscribe", names, call.broker.pubsub.unsubscribe)
 
 
 @TABLE.command("PSUBSCRIBE", group="pubsub", since="0.1.0", flags=_CHANGES)
-def psubscribe(call: Call, *pattern: Pattern) -> Reply:
+def psubscribe(call: Call, *pattern: Patterns) -> Reply:
     """Listen to all channels whose names match patterns from now on."""
     pubsub = call.broker.pubsub
     pubsub.check(call.session, patterns=pattern)
@@ -66,7 +66,7 @@ def psubscribe(call: Call, *pattern: Pattern) -> Reply:
 
 
 @TABLE.command("PUNSUBSCRIBE", group="pubsub", since="0.1.0", flags=_CHANGES)
-def punsubscribe(call: Call, *pattern: Patterns) -> Reply:
+def punsubscribe(call: Call, *pattern: MaybePatterns) -> Reply:
     """Listen no more to patterns, or to any."""
     names: Iterable[bytes | None] = pattern or [*call.session.patterns] or _NOTHING
     return _each(call, b"punsubscribe", names, call.broker.pubsub.unsubscribe_pattern)
@@ -86,7 +86,7 @@ def pubsub_channels(call: Call, pattern: OnePattern = None) -> Reply:
 
 
 @TABLE.command("PUBSUB NUMSUB", group="pubsub", since="0.1.0", flags=_LOOKS)
-def pubsub_numsub(call: Call, *channel: Channels) -> Reply:
+def pubsub_numsub(call: Call, *channel: MaybeChannels) -> Reply:
     """Count those who listen to channels by name."""
     channels = call.broker.pubsub.channels
     return [part for each in channel for part in (each, len(channels.get(each, ())))]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from respq.broker.glob import glob
 from respq.config import (
     CHANNEL_BYTES_MAX,
     CHANNELS_MAX,
@@ -232,6 +233,45 @@ def test_a_client_may_listen_to_so_many_channels_and_patterns(harness: Harness) 
     assert len(client.session.patterns) == PATTERNS_MAX
     assert len(client.say("SUBSCRIBE 7 8")) == 2
     assert harness.say("PUBSUB NUMSUB one-more") == [b"one-more", 0]
+
+
+@pytest.mark.parametrize(
+    ("command", "what", "most"),
+    [
+        ("SUBSCRIBE", "channels", CHANNELS_MAX),
+        ("UNSUBSCRIBE", "channels", CHANNELS_MAX),
+        ("PUBSUB NUMSUB", "channels", CHANNELS_MAX),
+        ("PSUBSCRIBE", "patterns", PATTERNS_MAX),
+        ("PUNSUBSCRIBE", "patterns", PATTERNS_MAX),
+    ],
+)
+def test_too_many_names_at_once_are_refused_before_one_is_read(
+    harness: Harness, command: str, what: str, most: int
+) -> None:
+    client = harness.client()
+    compiled = glob.cache_info().misses
+    words = command.encode().split()
+
+    reply = client.ask(*words, *(b"of-%d-too-many*" % number for number in range(most + 1)))
+
+    assert isinstance(reply, RespqError)
+    assert str(reply) == f"{most + 1} {what} at once are over the limit of {most}"
+    assert glob.cache_info().misses == compiled
+    assert not client.session.is_subscribed
+
+
+def test_a_pattern_is_compiled_once_and_by_nobody_who_only_ends_it(harness: Harness) -> None:
+    first, second = harness.client(), harness.client()
+    patterns = [b"once-%d*" % number for number in range(PATTERNS_MAX)]
+    before = glob.cache_info().misses
+
+    first.ask(b"PSUBSCRIBE", *patterns)
+    second.ask(b"PSUBSCRIBE", *patterns)
+    second.ask(b"PUNSUBSCRIBE", *patterns)
+    second.ask(b"PUNSUBSCRIBE", *(b"never-%d*" % number for number in range(PATTERNS_MAX)))
+
+    assert glob.cache_info().misses == before + PATTERNS_MAX
+    assert harness.say("PUBLISH once-7x hello") == 1
 
 
 @pytest.mark.parametrize("command", ["SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH", "PUBSUB NUMSUB"])
