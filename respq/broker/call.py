@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from respq.config import NAME_BYTES_MAX
 from respq.resp.replies import Reply
 
 if TYPE_CHECKING:
@@ -34,9 +35,13 @@ class Call:
 
     @property
     def who(self) -> bytes:
-        """Who asks: the name that the client gave itself, or else its address."""
+        """Who asks: the name that the client gave itself, or else its address.
+
+        Cut, because it is written down with each job of what is asked.
+        """
         # The path of a Unix socket may be no text.
-        return self.session.name or self.session.address.encode(errors="surrogateescape")
+        who = self.session.name or self.session.address.encode(errors="surrogateescape")
+        return who[:NAME_BYTES_MAX]
 
 
 @dataclass(frozen=True, slots=True)

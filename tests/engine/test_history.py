@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from respq.config import HISTORY_MAX, HISTORY_TEXT_BYTES_MAX
+from respq.config import (
+    CLIENT_NAME_BYTES_MAX,
+    HISTORY_MAX,
+    HISTORY_TEXT_BYTES_MAX,
+    NAME_BYTES_MAX,
+)
 from tests.harness import START_MS, Harness
 
 OPS = b"ops"
@@ -269,3 +274,15 @@ def test_a_job_that_was_edited_before_its_time_is_told_to_be_ready_only_then(
         (10, "ready"),
         (15, "edited"),
     ]
+
+
+@pytest.mark.parametrize("line", ["QKICK q", "QKICK q IDS 1 j", "QEDIT q j LEASE 9"])
+def test_of_the_name_of_a_client_so_much_is_kept_as_a_name_may_be_long(
+    harness: Harness, line: str
+) -> None:
+    harness.say("QPUSH q x ID j DELAY 1h")
+    harness.say(f"CLIENT SETNAME {'n' * CLIENT_NAME_BYTES_MAX}")
+
+    harness.say(line)
+
+    assert "n" * NAME_BYTES_MAX in [who for _, _, who, _ in history(harness, b"j")]

@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from respq.config import NAME_BYTES_MAX, UNSEEN_WORKER_MS, WORKERS_MAX
+from respq.config import UNSEEN_WORKER_MS, WORKERS_MAX
 from respq.engine.core import EngineCore, check_name, shown
 from respq.engine.jobs.cron import Zones
 from respq.engine.jobs.job import Job
@@ -187,7 +187,7 @@ class Supervising(EngineCore):
                 f"{len(orders)} workers are quiet or to stop, the limit is {WORKERS_MAX}: "
                 f"QWORKER RESUME those that are gone before '{shown(name)}'"
             )
-        self.emit(WorkerOrdered(name, order, now_ms, by[:NAME_BYTES_MAX]))
+        self.emit(WorkerOrdered(name, order, now_ms, by))
         return True
 
     def is_to_stop(self, name: bytes) -> bool:
