@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             transport.is_closing()
             # One that closed its side is most often a worker that is gone.
             or (pops and self._is_at_end)
-            or (self._peer_is_slow and self.is_over_limit())
+            or (self._peer_is_slow and self.cut_if_over_limit())
         ):
             self.core.undo(pops)
             transport.abort()
@@ -230,10 +230,10 @@ class Connection(asyncio.Protocol):
             self.server.log.debug("client closed: it is silent", address=self.session.address)
             self.end()
 
-    def is_over_limit(self, more_bytes: int = 0) -> bool:
-        """Tell, and count, whether more is unsent than a connection may have.
+    def cut_if_over_limit(self, more_bytes: int = 0) -> bool:
+        """Close at once, and count it, if more is unsent than a connection may have.
 
-        ``more_bytes`` are still to be sent. Who asks has to end the connection then.
+        ``more_bytes`` are still to be sent. Returns whether it was closed.
         """
         unsent_bytes = self.transport.get_write_buffer_size() + more_bytes
         if unsent_bytes <= self.server.settings.output_buffer_bytes_max:
@@ -244,6 +244,7 @@ class Connection(asyncio.Protocol):
             address=self.session.address,
             unsent_bytes=unsent_bytes,
         )
+        self.end()
         return True
 
     # Turns.

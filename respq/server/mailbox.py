@@ -31,8 +31,7 @@ class Mailbox:
         connection = self._connection
         if connection.transport.is_closing():
             return
-        if connection.is_over_limit(self._held_bytes + len(data)):
-            connection.end()
+        if connection.cut_if_over_limit(self._held_bytes + len(data)):
             return
         self._held_bytes += len(data)
         connection.core.hold_all(((self, data, ()),))
