@@ -87,7 +87,10 @@ class PubSub:
             self.unsubscribe_pattern(session, pattern)
 
     def heard(self, said: Iterable[Said]) -> Mapping[Session, Replies]:
-        """Return the messages that each session is to get, in the order in which they are said."""
+        """Return the messages that each session is to get, in the order in which they are said.
+
+        A message is the same object for all who get it, so that it is encoded once.
+        """
         rows: dict[Session, Replies] = {}
         for channel, payload in said:
             for pattern, sessions in self._route(channel):

@@ -164,6 +164,11 @@ def _resp2() -> _Writers:
     def write_array(items: Collection[Any]) -> bytes:
         return _write_parts(_array_head(len(items)), items, writers)
 
+    def write_push(reply: Push) -> bytes:
+        if not reply.in_resp2:
+            reply.in_resp2 = write_array(reply.items)
+        return reply.in_resp2
+
     writers = _Writers(_SAME_IN_BOTH)
     writers |= {
         type(None): lambda _: b"$-1\r\n",
@@ -175,7 +180,7 @@ def _resp2() -> _Writers:
         frozenset: write_array,
         dict: lambda pairs: write_array([*chain.from_iterable(pairs.items())]),
         Verbatim: lambda reply: _write_bulk(reply.text),
-        Push: lambda reply: write_array(reply.items),
+        Push: write_push,
         Replies: lambda replies: _write_parts(b"", replies, writers),
     }
     return writers
@@ -192,7 +197,10 @@ def _resp3() -> _Writers:
         return _write_parts(b"%%%d\r\n" % len(pairs), chain.from_iterable(pairs.items()), writers)
 
     def write_push(reply: Push) -> bytes:
-        return _write_parts(b">%d\r\n" % len(reply.items), reply.items, writers)
+        if not reply.in_resp3:
+            head = b">%d\r\n" % len(reply.items)
+            reply.in_resp3 = _write_parts(head, reply.items, writers)
+        return reply.in_resp3
 
     writers = _Writers(_SAME_IN_BOTH)
     writers |= {

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from respq.errors import RespqError
@@ -62,11 +62,16 @@ class Verbatim:
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Push:
-    """Data that answers no request, as a message of a channel."""
+    """Data that answers no request, as a message of a channel.
+
+    Many may be told the same one: its bytes are made once for each protocol, and kept.
+    """
 
     items: Sequence[Reply]
+    in_resp2: bytes = field(default=b"", init=False, repr=False, compare=False)
+    in_resp3: bytes = field(default=b"", init=False, repr=False, compare=False)
 
 
 class Replies(list["Reply"]):

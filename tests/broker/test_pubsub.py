@@ -43,6 +43,19 @@ def test_names_are_heard_before_patterns_and_each_in_its_order(
     }
 
 
+def test_all_who_listen_in_the_same_way_are_told_the_same_message(
+    harness: Harness, sessions: list[Session]
+) -> None:
+    for session in sessions:
+        harness.broker.pubsub.subscribe_pattern(session, b"a*")
+
+    rows = harness.broker.pubsub.heard([(b"a", b"x"), (b"ab", b"y")])
+
+    assert rows.keys() == {*sessions}
+    # It is encoded once for all of them.
+    assert len({id(each) for row in rows.values() for each in row}) == 2
+
+
 def test_who_subscribes_twice_hears_once(harness: Harness, sessions: list[Session]) -> None:
     for _ in range(2):
         harness.broker.pubsub.subscribe(sessions[0], b"a")

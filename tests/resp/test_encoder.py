@@ -3,7 +3,7 @@ from __future__ import annotations
 import enum
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hiredis
@@ -186,3 +186,20 @@ def test_deliveries_are_arrays_of_id_receipt_and_payload(payload: bytes) -> None
 @pytest.mark.parametrize("numbers", [range(7, 8), range(8, 13), range(99, 102), range(998, 1_001)])
 def test_ids_are_bulk_strings(numbers: range) -> None:
     assert encode_ids(1_700, numbers) == [encode(b"1700-%d" % each, 2) for each in numbers]
+
+
+def test_a_push_that_many_get_is_encoded_once_for_each_protocol() -> None:
+    class Items(list[Reply]):
+        reads = 0
+
+        def __iter__(self) -> Iterator[Reply]:
+            self.reads += 1
+            return super().__iter__()
+
+    items = Items([b"message", 1])
+    push = Push(items)
+
+    in_resp2 = {encode(Replies([push, push]), 2) for _ in range(3)}
+    assert (in_resp2, items.reads) == ({2 * b"*2\r\n$7\r\nmessage\r\n:1\r\n"}, 1)
+    in_resp3 = {encode(Replies([push, push]), 3) for _ in range(3)}
+    assert (in_resp3, items.reads) == ({2 * b">2\r\n$7\r\nmessage\r\n:1\r\n"}, 2)
