@@ -602,22 +602,90 @@ def test_there_is_a_limit_to_orders(harness: Harness, monkeypatch: pytest.Monkey
     assert harness.say("QWORKER QUIET w3") == OK
 
 
-def test_deliveries_that_are_over_are_swept_out(harness: Harness) -> None:
-    def kept() -> int:
-        worker = harness.engine.workers.get(b"w1")
-        assert worker is not None
-        return len(worker.deliveries)
+def kept(harness: Harness, name: bytes = b"w1") -> int:
+    """Return how many deliveries are kept for a worker, over or not."""
+    worker = harness.engine.workers.get(name)
+    assert worker is not None
+    return len(worker.deliveries)
 
+
+def test_deliveries_that_are_over_are_swept_out(harness: Harness) -> None:
     harness.say("QMPUSH q 300 " + "x " * 300)
     harness.say("QPOP q COUNT 20 CONSUMER w1")
     most = 0
 
     for _ in range(280):
         harness.say(f"QACK q {pop(harness)}")
-        most = max(most, kept())
+        most = max(most, kept(harness))
 
-    assert 20 < most <= 2 * 21 + 16
-    assert (show(harness)["held"], kept(), show(harness)["popped"]) == (20, 20, 300)
+    assert 20 < most <= 2 * 20
+    assert (show(harness)["held"], show(harness)["popped"]) == (20, 300)
+
+
+def test_those_of_one_that_asks_no_more_are_swept_out_when_others_ask(harness: Harness) -> None:
+    harness.say("QMPUSH q 400 " + "x " * 400)
+    for name in ("w1", "w2"):
+        jobs = harness.say(f"QPOP q COUNT 100 CONSUMER {name}")
+        harness.say("QACK q " + " ".join(job[1].decode() for job in jobs))
+    harness.say("QPOP q COUNT 50 CONSUMER holder")
+
+    for _ in range(150):
+        harness.say(f"QACK q {pop(harness, 'w3')}")
+
+    assert (kept(harness, b"w1"), kept(harness, b"w2"), kept(harness, b"holder")) == (0, 0, 50)
+
+
+def test_one_that_asks_in_vain_sweeps_too(harness: Harness) -> None:
+    harness.say("QPUSH q x")
+    harness.say(f"QACK q {pop(harness)}")
+
+    harness.say("QPOP q CONSUMER w2")
+
+    assert kept(harness) == 0
+
+
+@pytest.mark.parametrize(("count", "looked_at"), [(1, 4 + 2), (10, 4 + 20), (100, 4 + 200)])
+def test_a_sweep_is_no_longer_than_the_pop_however_many_are_held(
+    harness: Harness, count: int, looked_at: int
+) -> None:
+    harness.say("QMPUSH q 900 " + "x " * 900)
+    harness.say("QPOP q COUNT 700 CONSUMER w1")
+    harness.crash()  # A round begins with what was found again.
+    workers = harness.engine.workers
+    assert workers.left_to_sweep(b"w1") <= kept(harness) == 700
+    while workers.left_to_sweep(b"w1") < 500:
+        harness.say("QPOP empty CONSUMER w1")
+    left = workers.left_to_sweep(b"w1")
+
+    harness.say(f"QPOP q COUNT {count} CONSUMER w1")
+
+    assert left - workers.left_to_sweep(b"w1") == looked_at
+
+
+def test_a_list_of_the_workers_sweeps_all(harness: Harness) -> None:
+    harness.say("QMPUSH q 90 " + "x " * 90)
+    harness.say("QPOP q COUNT 30 CONSUMER w2 LEASE 1h")
+    harness.say("QPOP q COUNT 60 CONSUMER w1")
+    harness.pass_ms(30_000)
+    assert (kept(harness, b"w1"), kept(harness, b"w2")) == (60, 30)
+
+    assert listed(harness)["w1"] == ("active", 0, START_MS)
+
+    assert (kept(harness, b"w1"), kept(harness, b"w2")) == (0, 30)
+
+
+def test_a_sweep_does_not_change_the_order_in_which_jobs_are_shown(harness: Harness) -> None:
+    harness.say("QMPUSH q 60 " + "x " * 60)
+    harness.say("QPOP q COUNT 20 CONSUMER w1")
+
+    for _ in range(7):
+        pop(harness)
+        harness.say(f"QACK q {pop(harness)}")
+        jobs = [int(job[1].partition(b"-")[2]) for job in show(harness)["jobs"]]
+        assert jobs == sorted(jobs)
+        assert show(harness)["held"] == len(jobs)
+
+    assert len(jobs) == 27
 
 
 def test_no_job_that_is_done_is_kept_in_memory_for_its_worker(harness: Harness) -> None:
@@ -626,7 +694,7 @@ def test_no_job_that_is_done_is_kept_in_memory_for_its_worker(harness: Harness) 
     worker = harness.engine.workers.get(b"w1")
 
     assert worker is not None
-    assert {type(each) for pair in worker.deliveries.items() for each in pair} == {bytes, int}
+    assert {type(each) for pair in worker.deliveries for each in pair} == {bytes, int}
 
 
 # Whatever happens.

@@ -4,16 +4,20 @@ What an operator orders is a fact in the journal (`State.orders`). Who is known 
 kept from the pops that name a consumer, and found again from the leases at the start.
 
     known        name -> worker; those unseen for longest stand first, or nearly
-    deliveries   of one worker: receipt -> number of the queue
+    deliveries   of one worker: receipts, and numbers of their queues
+    to sweep     name -> how many of its deliveries are still to be looked at, round by round
 
 A delivery ends in many ways, and none of them looks here, so that nobody pays who names no
-consumer. Those that are over stay until they are swept out, which happens when they may be
-about as many as the others. They are names only: a job that is done is not kept for them.
+consumer. Those that are over stay until they are swept out: when any worker asks for jobs, some
+deliveries are looked at, about twice as many as it is given, those of all workers one round after
+the other. So a sweep is no longer than the pop, and of those that are over there are in the
+long run no more than of the others. They are names only: a job that is done is not kept for
+them. What a worker holds is found by looking at all its deliveries.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator
 from operator import attrgetter
 from typing import Final
@@ -36,8 +40,10 @@ STATE_NAMES: Final = (b"active", b"quiet", b"stop")
 SHOWN_MAX: Final = 1_000
 """Jobs that are named of one worker."""
 
-_SWEEP_SLACK: Final = 16
-"""Deliveries of one worker that are not worth a look whether they are over."""
+_SWEPT_AT_LEAST: Final = 4
+"""Deliveries that are looked at, whether they are over, when a worker asks for jobs …"""
+_SWEPT_FOR_EACH: Final = 2
+"""… and for each job that it is given."""
 _LOOKED_AT: Final = 16
 """Workers that are asked, for a new one, whether they can be forgotten."""
 
@@ -50,9 +56,8 @@ class Worker(msgspec.Struct, gc=False):
     """When it last asked for jobs, or touched one."""
     popped: int = 0
     """How many jobs it was given."""
-    deliveries: dict[bytes, int] = {}
-    sweep_at: int = _SWEEP_SLACK
-    """With how many deliveries those are to be swept out that are over."""
+    deliveries: deque[tuple[bytes, int]] = msgspec.field(default_factory=deque)
+    """Receipts and numbers of queues; those looked at, or given, most recently stand last."""
 
 
 class Workers:
@@ -61,6 +66,8 @@ class Workers:
     def __init__(self, state: State) -> None:
         self._state = state
         self._known: OrderedDict[bytes, Worker] = OrderedDict()
+        self._to_sweep: OrderedDict[bytes, int] = OrderedDict()
+        """Of each that has deliveries, those that this round has not looked at; next first."""
 
     def __len__(self) -> int:
         """Return how many are known."""
@@ -89,32 +96,68 @@ class Workers:
         """Note which jobs a worker was given: to hold, or for good."""
         worker = self.seen(now_ms, name)
         worker.popped += len(jobs)
-        if for_good:
-            return
-        deliveries = worker.deliveries
-        for job in jobs:
-            deliveries[job.receipt] = job.queue.number
-        if len(deliveries) > worker.sweep_at:
-            self.held(name)
+        if not for_good:
+            self._keep(name, worker, jobs)
+            self.sweep(_SWEPT_FOR_EACH * len(jobs))
+
+    def _keep(self, name: bytes, worker: Worker, jobs: Collection[Job]) -> None:
+        worker.deliveries.extend([(job.receipt, job.queue.number) for job in jobs])
+        self._to_sweep.setdefault(name, len(worker.deliveries))
 
     def held(self, name: bytes) -> list[Job]:
         """Return the jobs that a worker holds, in the order in which it got them.
 
-        It takes as long as `Worker.deliveries` are many, and sweeps those out that are over.
+        It takes as long as `Worker.deliveries` are many.
         """
+        return sorted(self._held(name), key=attrgetter("fence"))
+
+    def count_held(self, name: bytes) -> int:
+        """Return how many these are, in the same time; sweep out what is over."""
         worker = self._known.get(name)
         if worker is None:
-            return []
-        queues = self._state.queues
-        jobs = []
-        for receipt, number in worker.deliveries.items():
-            queue = queues.get(number)
-            job = queue.leases.get(receipt) if queue is not None else None
-            if job is not None:
-                jobs.append(job)
-        worker.deliveries = {job.receipt: job.queue.number for job in jobs}
-        worker.sweep_at = 2 * len(jobs) + _SWEEP_SLACK
-        return jobs
+            return 0
+        self._to_sweep.pop(name, None)
+        self._look_at(name, worker.deliveries, len(worker.deliveries))
+        return len(worker.deliveries)
+
+    def _held(self, name: bytes) -> Iterator[Job]:
+        worker = self._known.get(name)
+        if worker is not None:
+            for receipt, number in worker.deliveries:
+                job = self._leased(receipt, number)
+                if job is not None:
+                    yield job
+
+    def _leased(self, receipt: bytes, number: int) -> Job | None:
+        queue = self._state.queues.get(number)
+        return queue.leases.get(receipt) if queue is not None else None
+
+    def sweep(self, count: int) -> None:
+        """Look at so many deliveries, and forget those that are over."""
+        to_sweep = self._to_sweep
+        while count > 0 and to_sweep:
+            name, left = to_sweep.popitem(last=False)
+            deliveries = self._known[name].deliveries
+            if left > count:
+                self._look_at(name, deliveries, count)
+                to_sweep[name] = left - count
+                to_sweep.move_to_end(name, last=False)
+            else:
+                self._look_at(name, deliveries, left)
+            count -= left
+
+    def _look_at(self, name: bytes, deliveries: deque[tuple[bytes, int]], count: int) -> None:
+        """Forget those of the first deliveries that are over; the next round has them all."""
+        for _ in range(count):
+            delivery = deliveries.popleft()
+            if self._leased(*delivery) is not None:
+                deliveries.append(delivery)
+        if deliveries:
+            self._to_sweep[name] = len(deliveries)
+
+    def left_to_sweep(self, name: bytes) -> int:
+        """Return how many deliveries of a worker this round is still to look at."""
+        return self._to_sweep.get(name, 0)
 
     def find_again(self) -> None:
         """Know those again who hold jobs of a state that was read back."""
@@ -125,13 +168,15 @@ class Workers:
             if job.holder
         ]
         for job in sorted(held, key=attrgetter("fence")):
-            self.given(job.since_ms, job.holder, (job,), for_good=False)
+            worker = self.seen(job.since_ms, job.holder)
+            worker.popped += 1
+            self._keep(job.holder, worker, (job,))
 
     def forget_unseen(self, now_ms: int) -> None:
         """Forget those unseen for a day who hold nothing and have no order."""
         for name, worker in [*self._known.items()]:
             if now_ms - worker.seen_ms >= UNSEEN_WORKER_MS and self._can_go(name):
-                del self._known[name]
+                self._forget(name)
 
     def _make_room(self, now_ms: int) -> None:
         """Forget, for one that is new, some of those unseen for longest, if there are too many.
@@ -144,12 +189,16 @@ class Workers:
             if not full and now_ms - self._known[name].seen_ms < UNSEEN_WORKER_MS:
                 return
             if self._can_go(name):
-                del self._known[name]
+                self._forget(name)
             else:
                 self._known.move_to_end(name)
 
     def _can_go(self, name: bytes) -> bool:
-        return name not in self._state.orders and not self.held(name)
+        return name not in self._state.orders and next(self._held(name), None) is None
+
+    def _forget(self, name: bytes) -> None:
+        del self._known[name]
+        self._to_sweep.pop(name, None)
 
 
 class Supervising(EngineCore):
@@ -167,6 +216,7 @@ class Supervising(EngineCore):
             ShuttingDown: if it is to stop.
         """
         self.workers.seen(now_ms, name)
+        self.workers.sweep(_SWEPT_AT_LEAST)
         if name in self.state.orders:
             raise refusal(self.state.orders[name])
 
@@ -208,7 +258,10 @@ class Supervising(EngineCore):
     def list_workers(self, now_ms: int) -> list[dict[bytes, bytes | int]]:
         """Return, by name, what is most asked of those who are known or have an order."""
         self.workers.forget_unseen(now_ms)
-        return [self._outline(name) for name in sorted({*self.workers, *self.state.orders})]
+        return [
+            self._outline(name, self.workers.count_held(name))
+            for name in sorted({*self.workers, *self.state.orders})
+        ]
 
     def show_worker(
         self, now_ms: int, name: bytes
@@ -222,22 +275,23 @@ class Supervising(EngineCore):
         worker, order = self.workers.get(name), self.state.orders.get(name)
         if worker is None and order is None:
             raise RespqError(f"no such worker '{shown(name)}': QWORKER LIST names those there are")
-        jobs = self.workers.held(name)[:SHOWN_MAX]
+        jobs = self.workers.held(name)
         facts = {
-            **self._outline(name),
+            **self._outline(name, len(jobs)),
             b"ordered_ms": order.ordered_ms if order is not None else 0,
             b"by": order.by if order is not None else b"",
             b"first_seen_ms": worker.first_seen_ms if worker is not None else 0,
             b"popped": worker.popped if worker is not None else 0,
         }
-        return facts, [(job.queue.name, job.id, job.due_ms, job.queue.db) for job in jobs]
+        shown_jobs = jobs[:SHOWN_MAX]
+        return facts, [(job.queue.name, job.id, job.due_ms, job.queue.db) for job in shown_jobs]
 
-    def _outline(self, name: bytes) -> dict[bytes, bytes | int]:
+    def _outline(self, name: bytes, held_count: int) -> dict[bytes, bytes | int]:
         worker, order = self.workers.get(name), self.state.orders.get(name)
         return {
             b"name": name,
             b"state": STATE_NAMES[order.order if order is not None else ACTIVE],
-            b"held": len(self.workers.held(name)),
+            b"held": held_count,
             b"seen_ms": worker.seen_ms if worker is not None else 0,
         }
 
@@ -263,11 +317,12 @@ def check_workers(state: State, workers: Workers) -> None:
         worker = workers.get(name)
         assert worker is not None
         assert worker.first_seen_ms <= worker.seen_ms
-        assert len(receipts) <= len(worker.deliveries) <= worker.sweep_at
-        over = worker.deliveries.keys() - receipts
-        assert len(over) == len(worker.deliveries) - len(receipts)
-        for receipt in over:
-            queue_or_none = state.queues.get(worker.deliveries[receipt])
+        deliveries = dict(worker.deliveries)
+        assert len(deliveries) == len(worker.deliveries)
+        assert receipts <= deliveries.keys()
+        assert min(1, len(deliveries)) <= workers.left_to_sweep(name) <= len(deliveries)
+        for receipt in deliveries.keys() - receipts:
+            queue_or_none = state.queues.get(deliveries[receipt])
             assert queue_or_none is None or receipt not in queue_or_none.leases
     for name, order in state.orders.items():
         assert order.name == name
