@@ -242,6 +242,7 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
         "keys": {key: job.number for key, job in queue.keys.items()},
         "flows": {flow: list(members) for flow, members in queue.flows.items()},
         "purging": queue.purging,
+        "orphaned": queue.orphaned,
         "cancelling": {flow: _fields(each) for flow, each in queue.cancelling.items()},
         "gates": {group: gate.until_ms for group, gate in queue.gates.items()},
         "windows": {key: (w.id, w.until_ms) for key, w in queue.windows.items()},

@@ -81,6 +81,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         j.options.id: j for j in queue if j.options is not None and j.options.id is not None
     }
     assert queue.children == _children(queue)
+    assert queue.orphaned.keys() <= queue.children.keys()
     assert queue.flows == _flows(queue)
     assert dict(queue.keys) == {
         j.options.dedup.key: j

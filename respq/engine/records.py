@@ -400,6 +400,8 @@ class ChildrenDied(Record, tag=35):
     died_ms: int
     error: bytes
     due_ms: int
+    more: bool = False
+    """The parent is gone, and others of its children are to follow."""
 
 
 class FlowCancelling(Record, tag=36):

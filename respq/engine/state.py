@@ -149,6 +149,8 @@ class State:
             for job in sorted(queue, key=attrgetter("order")):
                 self.first_order = min(self.first_order, job.order)
                 self._enter(job)
+            for parent in [each for each in queue.orphaned if each not in queue.children]:
+                del queue.orphaned[parent]
             for schedule in queue.schedules.values():
                 self._time_schedule(schedule)
             for window in queue.windows.values():
@@ -240,6 +242,7 @@ class State:
                 del children[job.number]
                 if not children:
                     del queue.children[parent]
+                    queue.orphaned.pop(parent, None)
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.free(job)
             self._tell_waiters(queue)
@@ -429,6 +432,7 @@ class State:
         queue.ready_bytes = queue.unready_bytes = 0
         queue.done = {}
         queue.children = {}
+        queue.orphaned = {}
         queue.flows = {}
         queue.begin_order()
         queue.leases = Spread()
@@ -881,6 +885,8 @@ class State:
         queue = self.queues.get(record.queue)
         if queue is not None:
             queue.totals.dead += len(record.numbers)
+            if record.more:
+                queue.orphaned[record.parent] = record.error
         for children, place in self._present_runs(queue, record.numbers):
             for order, job in enumerate(children, record.order + place):
                 history = after(job, record.died_ms, DIED, b"", record.error)

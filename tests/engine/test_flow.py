@@ -367,9 +367,9 @@ def test_a_dead_parent_is_not_forgotten_before_its_children_are_told(harness: Ha
 
     assert harness.say("QDLQ PURGE q") == 11
 
-    # The others were told when their parent was thrown away.
-    assert harness.say("QDLQ COUNT q") == 25
+    # The others are told that their parent was thrown away.
     harness.crash()
+    harness.pass_ms(0)
     assert harness.say("QDLQ COUNT q") == len(harness.queue("q")) == 25
 
 
@@ -548,6 +548,7 @@ def test_a_dead_parent_may_be_thrown_away_before_all_its_children_are_told(
 
     assert harness.say("QDEL q a") == 1
     harness.crash()
+    harness.pass_ms(0)
 
     assert phases(harness, *children) == ["dead"] * 9
 
@@ -565,3 +566,59 @@ def test_a_parent_that_is_done_may_be_thrown_away_before_all_its_children_are_to
     harness.pass_ms(0)
 
     assert phases(harness, *children) == ["ready"] * 9
+
+
+@pytest.mark.parametrize("end", ["QDEL q a", "QCANCEL q a", "QUEUE PURGE q STATE READY"])
+@pytest.mark.parametrize("slices", range(6))
+def test_children_of_one_that_is_thrown_away_are_told_in_slices(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, end: str, slices: int
+) -> None:
+    monkeypatch.setattr(flow, "FLOW_SLICE", 2)
+    push(harness, "a")
+    children = [harness.say("QPUSH q x DEPENDS 1 a").decode() for _ in range(9)]
+
+    harness.say(end)
+    for told in range(slices):
+        assert harness.say("QDLQ COUNT q") == min(2 + 2 * told, 9)
+        harness.broker.tick(harness.now_ms)
+        harness.settle()
+    harness.crash()
+    harness.pass_ms(0)
+
+    assert phases(harness, *children) == ["dead"] * 9
+    errors = {harness.say(f"QSHOW q {each}")[b"error"] for each in children}
+    assert errors == {b"its parent a was thrown away"}
+    assert harness.queue("q").orphaned == {}
+
+
+def test_nothing_is_left_of_a_parent_whose_children_went_before_they_were_told(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "FLOW_SLICE", 1)
+    push(harness, "a")
+    children = [harness.say("QPUSH q x DEPENDS 1 a").decode() for _ in range(3)]
+    harness.say("QDEL q a")
+    assert len(harness.queue("q").orphaned) == 1
+
+    harness.say(f"QDEL q {' '.join(children)}")
+
+    assert harness.queue("q").orphaned == {}
+    harness.crash()
+    assert harness.queue("q").orphaned == {}
+
+
+@pytest.mark.parametrize("end", ["QUEUE PURGE q", "QUEUE DROP q"])
+def test_a_queue_may_be_emptied_before_all_children_are_told(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(flow, "FLOW_SLICE", 1)
+    push(harness, "a")
+    for _ in range(3):
+        harness.say("QPUSH q x DEPENDS 1 a")
+    harness.say("QDEL q a")
+
+    harness.say(end)
+    harness.pass_ms(0)
+    harness.say("QPUSH q y")
+
+    assert harness.say("QLEN q") == 1

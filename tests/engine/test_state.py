@@ -213,6 +213,17 @@ HISTORIES: dict[str, list[Record]] = {
     "freed by one of two": [MADE, PUSHED, CHILD_OF_TWO, ChildrenFreed(1, 2, [3], 9, T + 5)],
     "freed to wait": [MADE, PUSHED, LATE_CHILD, ChildrenFreed(1, 2, [3], 9, T + 5)],
     "freed too late": [MADE, PUSHED, LATE_CHILD, ChildrenFreed(1, 2, [3], 9, T + 50)],
+    "some died with their parent": [
+        *(MADE, PUSHED, CHILD, JobsPushed(1, 4, [b"a"], 0, T, 0, JobOptions(depends=(2,)))),
+        JobRemoved(1, 2, DELETED),
+        ChildrenDied(1, 2, [3], 9, T, b"no", T + 50, more=True),
+    ],
+    "all died with their parent": [
+        *(MADE, PUSHED, CHILD, JobsPushed(1, 4, [b"a"], 0, T, 0, JobOptions(depends=(2,)))),
+        JobRemoved(1, 2, DELETED),
+        ChildrenDied(1, 2, [3], 9, T, b"no", T + 50, more=True),
+        ChildrenDied(1, 2, [4], 10, T, b"no", T + 50),
+    ],
     "died with its parent": [MADE, PUSHED, CHILD, ChildrenDied(1, 2, [3], 9, T, b"no", T + 50)],
     "died before its parent": [MADE, PUSHED, CHILD, JobDied(1, 3, 8, BY_TTL, 3, T, 0, 0, b"")],
     "purged with a child": [MADE, PUSHED, CHILD, QueuePurged(1, -1, 9, 2)],

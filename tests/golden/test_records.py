@@ -179,6 +179,7 @@ EXPECTED: dict[str, Record] = {
     "33-job-done": JobDone(2, 41, NOW_MS + 60_000, NOW_MS, b"\xff result"),
     "34-children-freed": ChildrenFreed(2, 41, [42, 1 << 40], 90, NOW_MS),
     "35-children-died": ChildrenDied(2, 41, [42], 90, NOW_MS, b"its parent is dead", NOW_MS + 9),
+    "35-children-died-in-part": ChildrenDied(2, 41, [42], 90, NOW_MS, b"gone", 0, more=True),
     "36-flow-cancelling": FlowCancelling(2, b"order-7", 1 << 40, b"obsolete", b"ops"),
     "40-schedule-set": ScheduleSet(
         number=5,

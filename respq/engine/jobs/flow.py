@@ -7,8 +7,8 @@ cancelled or thrown away, they are dead letters, and so are theirs.
 
 What a parent's end means for its children is settled in slices, the first of them in the
 transaction of the end. A crash in between loses nothing: at the start each child is told of
-every parent that is not to be done any more. One that is gone was done: the children of one that
-is thrown away are all told in the transaction of that.
+every parent that is not to be done any more. One that is gone was done, unless it left word that
+its children are to die (`Queue.orphaned`), in the transaction in which it was thrown away.
 """
 
 from __future__ import annotations
@@ -29,24 +29,27 @@ class Flowing(Amending):
     def settle(self, now_ms: int) -> None:
         """Tell children of the parents that ended just now: `FLOW_SLICE`; the rest is for later.
 
-        Those of a parent that is thrown away are all told at once: after a crash it could not be
-        told from one that was done.
+        Of a parent that is thrown away one at least is told now: it leaves word for the others, or
+        after a crash such a parent could not be told from one that was done.
         """
         ended = self.state.ended
+        left = FLOW_SLICE
         for queue, parent, name, done in list(ended):
-            if not done and queue.job(parent) is None and queue.children.get(parent):
-                self._end(now_ms, queue, parent, name, sorted(queue.children[parent]))
-        self._tell(now_ms, ended)
+            children = queue.children.get(parent)
+            if not done and children and queue.job(parent) is None:
+                numbers = sorted(children)[: max(left, 1)]
+                left -= len(numbers)
+                self._end(now_ms, queue, parent, name, numbers)
+        self._tell(now_ms, ended, left)
         self.state.untold += ended
         ended.clear()
 
     def settle_later(self, now_ms: int) -> None:
         """Tell the next `FLOW_SLICE` children."""
-        self._tell(now_ms, self.state.untold)
+        self._tell(now_ms, self.state.untold, FLOW_SLICE)
         self.settle(now_ms)
 
-    def _tell(self, now_ms: int, ended: deque[tuple[Queue, int, bytes, bool]]) -> None:
-        left = FLOW_SLICE
+    def _tell(self, now_ms: int, ended: deque[tuple[Queue, int, bytes, bool]], left: int) -> None:
         while ended and left > 0:
             queue, parent, name, done = ended[0]
             children = queue.children.get(parent)
@@ -67,7 +70,8 @@ class Flowing(Amending):
                 job = queue.job(parent)
                 if job is None or job.phase in (DEAD, DONE):
                     name = job.id if job is not None else b""
-                    done = job is None or job.phase == DONE
+                    gone = job is None and parent not in queue.orphaned
+                    done = gone or (job is not None and job.phase == DONE)
                     self.state.untold.append((queue, parent, name, done))
 
     def show_flow(self, db: int, name: bytes, flow: bytes) -> list[Job]:
@@ -139,19 +143,12 @@ class Flowing(Amending):
 
     def _end(self, now_ms: int, queue: Queue, parent: int, name: bytes, numbers: list[int]) -> None:
         how = "is dead" if queue.job(parent) is not None else "was thrown away"
+        error = queue.orphaned.get(parent) or f"its parent {shown(name)} {how}".encode()
+        more = queue.job(parent) is None and len(queue.children[parent]) > len(numbers)
         first = self.state.next_number
         self.state.next_number += len(numbers)
-        self.emit(
-            ChildrenDied(
-                queue.number,
-                parent,
-                numbers,
-                first,
-                now_ms,
-                f"its parent {shown(name)} {how}".encode(),
-                queue.keeps_dead_until(now_ms),
-            )
-        )
+        due_ms = queue.keeps_dead_until(now_ms)
+        self.emit(ChildrenDied(queue.number, parent, numbers, first, now_ms, error, due_ms, more))
 
 
 def _is_to_be_done(job: Job) -> bool:

@@ -147,6 +147,7 @@ class Queue:
         "next_service_ms",
         "next_wait_ms",
         "number",
+        "orphaned",
         "paid_until",
         "pauses",
         "purging",
@@ -204,6 +205,9 @@ class Queue:
         self.unready_bytes = 0
         self.children: dict[int, dict[int, None]] = {}
         self.flows: dict[bytes, dict[int, None]] = {}
+        self.orphaned: dict[int, bytes] = {}
+        """By the number of a parent that is gone without being done, what its children are to die
+        of that have not been told."""
         self.cancelling: dict[bytes, FlowCancelling] = {}
         """Flows some jobs of which are still to be cancelled."""
         self.gates: dict[bytes, GateClosed] = {}
