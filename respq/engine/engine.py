@@ -35,20 +35,8 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
 
         Each due transition is a transaction of its own.
         """
-        if self.state.graveyard:
-            self.state.free(FREE_SLICE)
-        if self.state.untold:
-            start = len(self.records)
-            self.settle_later(now_ms)
-            self.end_transaction(start)
-        if self.state.purging:
-            start = len(self.records)
-            self.purge_on(now_ms)
-            self.end_transaction(start)
-        if self.state.cancelling:
-            start = len(self.records)
-            self.cancel_on(now_ms)
-            self.end_transaction(start)
+        if self.state.is_behind:
+            self._go_on(now_ms)
         timers = self.state.timers
         if timers.first_ms > now_ms:
             return self.state.is_behind
@@ -68,6 +56,20 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
                 self.settle(now_ms)
             self.end_transaction(start)
         return timers.first_ms <= now_ms or self.state.is_behind
+
+    def _go_on(self, now_ms: int) -> None:
+        """Take the next slice of each thing that was begun."""
+        state = self.state
+        state.free(FREE_SLICE)
+        for begun, go_on in (
+            (state.untold, self.settle_later),
+            (state.purging, self.purge_on),
+            (state.cancelling, self.cancel_on),
+        ):
+            if begun:
+                start = len(self.records)
+                go_on(now_ms)
+                self.end_transaction(start)
 
     def next_deadline_ms(self) -> int:
         """Return the earliest instant at which `tick` has something to do."""

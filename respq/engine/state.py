@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sortedcontainers import SortedDict
@@ -84,6 +84,7 @@ from respq.engine.records import (
 from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
+Hold = TypeVar("Hold", WindowOpened, GateClosed)
 Timed = Job | ScheduleSet | Queue | WindowOpened | GateClosed
 
 
@@ -474,9 +475,9 @@ class State:
             self._untime_schedule(schedule)
             del self.schedules[schedule.number]
         for window in queue.windows.values():
-            self._untime_window(window)
+            self._untime_hold(window)
         for gate in queue.gates.values():
-            self._untime_window(gate)
+            self._untime_hold(gate)
         self._all_ended(queue)
         self.graveyard += queue.jobs.values()
         if not self.live:
@@ -1005,47 +1006,46 @@ class State:
                 del answers[key]
 
     def _window_opened(self, record: WindowOpened) -> None:
-        windows = self.queues[record.queue].windows
-        old = windows.get(record.key)
-        if old is not None:
-            self._untime_window(old)
-        windows[record.key] = record
-        if self.live:
-            self.timers.add(record.until_ms, record.number, record)
+        self._begin_hold(self.queues[record.queue].windows, record.key, record)
 
     def _window_closed(self, record: WindowClosed) -> None:
         queue = self.queues.get(record.queue)
-        window = queue.windows.get(record.key) if queue is not None else None
-        if queue is None or window is None or window.number != record.number:
-            self.passed_over = max(self.passed_over, record.number)
-            return
-        self._untime_window(window)
-        del queue.windows[record.key]
-
-    def _untime_window(self, window: WindowOpened | GateClosed) -> None:
-        if self.live:
-            self.timers.remove(window.until_ms, window.number)
+        self._end_hold(queue.windows if queue is not None else {}, record.key, record.number)
 
     def _gate_closed(self, record: GateClosed) -> None:
         queue = self.queues[record.queue]
-        old = queue.gates.get(record.group)
-        if old is not None:
-            self._untime_window(old)
-        queue.gates[record.group] = record
-        if self.live:
-            self.timers.add(record.until_ms, record.number, record)
+        self._begin_hold(queue.gates, record.group, record)
         self._gate_moved(queue, record.group)
 
     def _gate_opened(self, record: GateOpened) -> None:
         queue = self.queues.get(record.queue)
-        gate = queue.gates.get(record.group) if queue is not None else None
-        if queue is None or gate is None or gate.number != record.number:
-            self.passed_over = max(self.passed_over, record.number)
-            return
-        self._untime_window(gate)
-        del queue.gates[record.group]
-        self._gate_moved(queue, record.group)
-        self._tell_waiters(queue)
+        gates = queue.gates if queue is not None else {}
+        if self._end_hold(gates, record.group, record.number) and queue is not None:
+            self._gate_moved(queue, record.group)
+            self._tell_waiters(queue)
+
+    def _begin_hold(self, holds: dict[bytes, Hold], name: bytes, hold: Hold) -> None:
+        """Have something be held until an instant; it takes the place of one of that name."""
+        old = holds.get(name)
+        if old is not None:
+            self._untime_hold(old)
+        holds[name] = hold
+        if self.live:
+            self.timers.add(hold.until_ms, hold.number, hold)
+
+    def _end_hold(self, holds: dict[bytes, Hold], name: bytes, number: int) -> bool:
+        """Have it be held no more; return whether it was, and not by another of that name."""
+        hold = holds.get(name)
+        if hold is None or hold.number != number:
+            self.passed_over = max(self.passed_over, number)
+            return False
+        self._untime_hold(hold)
+        del holds[name]
+        return True
+
+    def _untime_hold(self, hold: WindowOpened | GateClosed) -> None:
+        if self.live:
+            self.timers.remove(hold.until_ms, hold.number)
 
     @staticmethod
     def _gate_moved(queue: Queue, group: bytes) -> None:

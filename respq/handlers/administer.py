@@ -18,13 +18,10 @@ from respq.engine.jobs.inspect import (
 from respq.engine.jobs.queue import ANY_PHASE
 from respq.errors import NoQueue
 from respq.handlers.arguments import (
+    Directions,
     Figures,
     Key,
-    PauseAck,
     PauseFor,
-    PauseIn,
-    PauseOut,
-    PauseTouch,
     Phase,
     QueueChanges,
     ResetFigures,
@@ -97,14 +94,10 @@ def queue_pause(
     call: Call,
     queue: Key,
     *,
-    puts_ms: PauseIn = False,
-    pops_ms: PauseOut = False,
-    acks_ms: PauseAck = False,
-    touches_ms: PauseTouch = False,
+    what: Directions = (),
     for_ms: PauseFor = None,
 ) -> Reply:
     """Have a queue take no jobs, or give none out, or let none be finished."""
-    what = _named(puts_ms=puts_ms, pops_ms=pops_ms, acks_ms=acks_ms, touches_ms=touches_ms)
     call.engine.pause_queue(call.now_ms, call.db, queue, what or _BOTH_WAYS, for_ms=for_ms)
     return OK
 
@@ -114,18 +107,10 @@ def queue_resume(
     call: Call,
     queue: Key,
     *,
-    puts_ms: PauseIn = False,
-    pops_ms: PauseOut = False,
-    acks_ms: PauseAck = False,
-    touches_ms: PauseTouch = False,
+    what: Directions = (),
 ) -> Reply:
     """End the pauses of a queue."""
-    what = _named(puts_ms=puts_ms, pops_ms=pops_ms, acks_ms=acks_ms, touches_ms=touches_ms)
     return int(call.engine.resume_queue(call.db, queue, what or PAUSABLE))
-
-
-def _named(**directions: bool) -> list[str]:
-    return [name for name, named in directions.items() if named]
 
 
 @TABLE.command("QSTATS", group="queue", since="0.1.0", flags=_READ)

@@ -522,10 +522,19 @@ Figures = Annotated[
     ),
 ]
 ResetFigures = Annotated[bool, Arg(bool, token=b"RESET", excludes="figures")]
-PauseIn = Annotated[bool, Arg(bool, token=b"IN")]
-PauseOut = Annotated[bool, Arg(bool, token=b"OUT")]
-PauseAck = Annotated[bool, Arg(bool, token=b"ACK")]
-PauseTouch = Annotated[bool, Arg(bool, token=b"TOUCH")]
+Directions = Annotated[
+    tuple[str, ...],
+    ArgGroup(
+        lambda **named: tuple(named),
+        {
+            "puts_ms": Arg(bool, token=b"IN"),
+            "pops_ms": Arg(bool, token=b"OUT"),
+            "acks_ms": Arg(bool, token=b"ACK"),
+            "touches_ms": Arg(bool, token=b"TOUCH"),
+        },
+    ),
+]
+"""The fields of `Pauses` that are named."""
 PauseFor = Annotated[
     int | None,
     Arg(duration_between("FOR", 1), kind="integer", values=("ms",), token=b"FOR"),

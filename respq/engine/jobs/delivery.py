@@ -336,7 +336,6 @@ class Delivering(Producing, Supervising):
             raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         error = error[:ERROR_BYTES_MAX]
         held = self.held(now_ms, db, name, receipts)
-        queue = self.state.names[db].get(name)
         if queue is not None and now_ms >= queue.next_sample_ms:
             queue.measure(now_ms)
         due = [
