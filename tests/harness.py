@@ -7,7 +7,7 @@ is checked. `crash` throws the state away and reads it back from the journal.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -19,7 +19,7 @@ from respq.broker.session import Pop, Session
 from respq.config import Settings
 from respq.engine.codec import decode_records, encode_records
 from respq.engine.engine import Engine
-from respq.engine.jobs.job import PHASE_NAMES, Job
+from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
 from respq.engine.jobs.queue import Queue
 from respq.engine.spread import Spread
 from respq.engine.state import State
@@ -88,6 +88,10 @@ class Harness:
         self.settings = settings or Settings()
         self.now_ms = START_MS
         self.journal: list[bytes] = []
+        self.forgotten = 0
+        """How many of the oldest batches a replay does not see any more."""
+        self.drawn: list[int] = []
+        """The next number behind each batch."""
         self.clients: dict[int, Client] = {}
         self._start(State())
         self.engine.state.build_indexes()
@@ -140,6 +144,8 @@ class Harness:
         records, sizes = self.engine.take_records()
         if records:
             self.journal.append(encode_records(records, sizes))
+            self.engine.state.position = len(self.journal) + 1
+            self.drawn.append(self.engine.state.next_number)
         self.broker.tell_events()
         outbox, self.broker.outbox = self.broker.outbox, []
         for session, reply in outbox:
@@ -154,13 +160,37 @@ class Harness:
     def replayed(self) -> State:
         """Return the state that the journal alone gives."""
         state = State()
-        for body in self.journal:
+        for state.position, body in enumerate(self.journal[self.forgotten :], self.forgotten + 1):
             for record in decode_records(body):
                 state.apply(record)
         state.next_number = self.engine.state.next_number
         state.next_fence = self.engine.state.next_fence
+        # A change of an object that is not there would keep the server from starting.
+        below = state.trimmed.below if state.trimmed is not None else 1
+        assert state.passed_over < below
+        assert not state.unmade
+        state.position = len(self.journal) + 1
         state.build_indexes()
         return state
+
+    def compaction(self, batches: int, *, forget: bool = True) -> Iterator[None]:
+        """Say again what lives of the oldest batches, record by record, then forget them."""
+        end = min(self.forgotten + batches, len(self.journal))
+        if end == self.forgotten:
+            return
+        for position in range(self.forgotten + 1, end + 1):
+            records = decode_records(self.journal[position - 1])
+            for _ in self.engine.relocate(self.now_ms, position, records):
+                yield
+        self.engine.note_trimmed(end + 1, 0, self.drawn[end - 1])
+        self.settle()
+        if forget:
+            self.forgotten = end
+
+    def compact(self, batches: int) -> None:
+        """Compact at one go."""
+        for _ in self.compaction(batches):
+            pass
 
     def crash(self, down_ms: int = 0) -> None:
         """Lose everything but the journal, and start again from it; clients are gone."""
@@ -214,18 +244,21 @@ def discard(state: State) -> None:
     state.graveyard.clear()
 
 
-def image(state: State) -> dict[str, Any]:
-    """Return everything about a state as plain values that can be compared."""
+def image(state: State, now_ms: int = 0) -> dict[str, Any]:
+    """Return everything about a state as plain values that can be compared.
+
+    Answers that are over by ``now_ms`` are left out: whether they are still there is all the same.
+    """
     return {
         "numbers": (state.next_number, state.next_fence),
-        "queues": {number: _queue_image(queue) for number, queue in state.queues.items()},
+        "queues": {number: _queue_image(queue, now_ms) for number, queue in state.queues.items()},
         "names": [{name: q.number for name, q in names.items()} for names in state.names],
         "schedules": {number: _fields(s) for number, s in state.schedules.items()},
         "orders": {name: _fields(order) for name, order in state.orders.items()},
     }
 
 
-def _queue_image(queue: Queue) -> dict[str, Any]:
+def _queue_image(queue: Queue, now_ms: int) -> dict[str, Any]:
     return {
         "about": (queue.number, queue.db, queue.name, queue.made_ms, queue.active_ms),
         "configured": queue.configured,
@@ -246,7 +279,9 @@ def _queue_image(queue: Queue) -> dict[str, Any]:
         "cancelling": {flow: _fields(each) for flow, each in queue.cancelling.items()},
         "gates": {group: gate.until_ms for group, gate in queue.gates.items()},
         "windows": {key: (w.id, w.until_ms) for key, w in queue.windows.items()},
-        "answers": {key: (a.ids, a.until_ms) for key, a in queue.answers.items()},
+        "answers": {
+            key: (a.ids, a.until_ms) for key, a in queue.answers.items() if a.until_ms > now_ms
+        },
         "schedules": {name: s.number for name, s in queue.schedules.items()},
     }
 
@@ -262,10 +297,11 @@ def _job_image(job: Job) -> tuple[Any, ...]:
         job.phase,
         job.due_ms,
         job.options,
-        None if notes is None else _fields(notes),
+        None if notes is None or notes == Notes() else _fields(notes),
         job.fence,
         job.holder,
         job.receipt,
+        job.ready_ms,
     )
 
 

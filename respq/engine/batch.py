@@ -110,6 +110,12 @@ def decode_batch(blob: bytes, previous_checksum: int | None) -> tuple[BatchHeade
     return header, body, checksum
 
 
+def previous_checksum(blob: bytes) -> int:
+    """Return the checksum of the batch before, as a whole batch names it."""
+    previous: int = _REST.unpack_from(blob, _START.size)[0]
+    return previous
+
+
 def stored_checksum(blob: bytes) -> int | None:
     """Return the checksum that a frame carries, unproven; None if it is too short for one."""
     if len(blob) < _START.size:

@@ -6,12 +6,10 @@ from respq.config import NAME_BYTES_MAX
 from respq.engine.jobs.cron import Zones
 from respq.engine.jobs.events import Told, events_of
 from respq.engine.jobs.job import DELAYED, Job
-from respq.engine.jobs.queue import FOREVER_MS, Queue
+from respq.engine.jobs.queue import DEFAULT_SETTINGS, FOREVER_MS, Queue
 from respq.engine.records import QueueMade, QueueSettings, Record
 from respq.engine.state import State
 from respq.errors import NoQueue, Paused, SyntaxFault, TooBig
-
-DEFAULT_SETTINGS = QueueSettings()
 
 
 class EngineCore:

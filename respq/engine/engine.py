@@ -25,9 +25,10 @@ from respq.engine.records import (
     WindowClosed,
     WindowOpened,
 )
+from respq.engine.relocate import Relocating
 
 
-class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administering):
+class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administering, Relocating):
     """All queues, and everything that can be done to them."""
 
     def tick(self, now_ms: int) -> bool:

@@ -12,7 +12,7 @@ one is passed over alone. A single push, pop or ack is a run of one.
 The ``tag`` is the record's code on disk. It stands for one kind *and* one layout: a
 layout that changes gets a new tag, and the old class stays to be read (tests/golden).
 
-    epoch      1       a new writer took over
+    journal    1-9     a new writer took over, old batches may go
     queues     10-19   made, set, renamed, purged, dropped, paused
     jobs       20-39   pushed or restored (full state), then changes of one job
     schedules  40-49
@@ -135,8 +135,22 @@ class EpochStarted(Record, tag=1):
     respq_version: str
 
 
+class Trimmed(Record, tag=2):
+    """Whatever lives and was made before a position is said again behind it."""
+
+    before: int
+    """Batches before this position may be forgotten."""
+    checksum: int
+    """Of the last of them."""
+    below: int
+    """The numbers that had been drawn by then are smaller."""
+
+
 class QueueMade(Record, tag=10):
-    """A queue exists; full state. ``totals`` is empty for a new one."""
+    """A queue exists; full state. ``totals`` is empty for a new one.
+
+    A queue that is there stays as it is, as a job does (`JobRestored`).
+    """
 
     number: int
     db: int
@@ -149,6 +163,11 @@ class QueueMade(Record, tag=10):
     paid_until: int = 0
     push_paid_until: int = 0
     """See `Rate`."""
+    active_ms: int = 0
+    """When it was last used; 0 for when it was made."""
+    purging: dict[int, tuple[int, int]] = {}
+    orphaned: dict[int, bytes] = {}
+    """As in `Queue`."""
 
 
 class QueueSet(Record, tag=11):
@@ -212,7 +231,10 @@ class JobsPushed(Record, tag=20):
 
 
 class JobRestored(Record, tag=21):
-    """A job as it stands; full state. Bumps no total."""
+    """A job as it stands; full state. Bumps no total.
+
+    A job that is there stays as it is: it is said again only where an older saying is to go.
+    """
 
     queue: int
     number: int
@@ -235,6 +257,7 @@ class JobRestored(Record, tag=21):
     log: tuple[bytes, ...] = ()
     result: bytes = b""
     history: tuple[Event, ...] = ()
+    ready_ms: int = 0
 
 
 class JobsLeased(Record, tag=22):
@@ -532,6 +555,7 @@ class WorkerOrdered(Record, tag=60):
 
 AnyRecord = (
     EpochStarted
+    | Trimmed
     | QueueMade
     | QueueSet
     | QueueRenamed

@@ -8,9 +8,10 @@ Pushes, leases and acks are runs (records.py): their functions pay for their loo
 and move jobs between indexes many at a time. What they do to a job is what `_enter`, `_leave`
 and `Queue.keep` do to one.
 
-A change for an object that is absent is passed over: compaction may have retired its full
-record. Its number is remembered, because at the end of a replay every such number must lie
-below the last trimmed one.
+Compaction says anew what lives, and the journal then begins later. So a replay may find a change
+of an object whose full record has gone: it is passed over, and its number remembered, because
+at the end every such number must lie below what the last `Trimmed` says. And it may find jobs
+of a queue whose full record comes only later: they wait in a queue without a name.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ from respq.engine.records import (
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
+    Trimmed,
     WindowClosed,
     WindowOpened,
     WorkerOrdered,
@@ -97,14 +99,22 @@ class State:
 
     def __init__(self) -> None:
         self.epoch = 0
+        self.position = 1
+        """In the journal, of the batch that holds what is applied now."""
+        self.trimmed: Trimmed | None = None
+        """What may be forgotten of the journal."""
         self.next_number = 1
         self.next_fence = 1
         self.first_order = 0
         """Of the jobs that stand before all others; falls, and is found again from the jobs."""
         self.queues: SortedDict[int, Queue] = SortedDict()
         """By number, in order of number: SCAN walks it."""
+        self.unmade: set[int] = set()
+        """Numbers of the queues whose full record the replay has not come to."""
         self.schedules: dict[int, ScheduleSet] = {}
         """By number."""
+        self.placed: dict[int, int] = {}
+        """The `Job.position` of each schedule, by its number."""
         self.names: tuple[dict[bytes, Queue], ...] = tuple({} for _ in range(DATABASES))
         """By name, one dict a database."""
         self.timers: Timers[Timed] = Timers()
@@ -152,6 +162,7 @@ class State:
                 self._enter(job)
             for parent in [each for each in queue.orphaned if each not in queue.children]:
                 del queue.orphaned[parent]
+            _keep_youngest(queue.answers)
             for schedule in queue.schedules.values():
                 self._time_schedule(schedule)
             for window in queue.windows.values():
@@ -319,25 +330,48 @@ class State:
     def _epoch_started(self, record: EpochStarted) -> None:
         self.epoch = record.epoch
 
+    def _trimmed(self, record: Trimmed) -> None:
+        self.trimmed = record
+
     def _queue_made(self, record: QueueMade) -> None:
-        queue = Queue(
-            record.number,
-            record.db,
-            record.name,
-            made_ms=record.made_ms,
-            configured=record.configured,
-            settings=record.settings,
-            totals=Totals(*record.totals),
-        )
+        queue = self.queue_of(record.number)
+        queue.position = self.position
+        if record.number not in self.unmade:
+            return
+        self.unmade.remove(record.number)
+        queue.db, queue.name = record.db, record.name
+        queue.made_ms, queue.active_ms = record.made_ms, record.active_ms or record.made_ms
+        queue.configured, queue.settings = record.configured, record.settings
+        queue.totals = Totals(*record.totals)
         queue.pauses = record.pauses
         queue.paid_until, queue.push_paid_until = record.paid_until, record.push_paid_until
+        queue.purging, queue.orphaned = {**record.purging}, {**record.orphaned}
+        queue.begin_order()
         queue.decide_limits()
-        self.queues[queue.number] = queue
         self.names[queue.db][queue.name] = queue
+        self._look_at_purging(queue)
         self._time_queue(queue)
 
+    def queue_of(self, number: int) -> Queue:
+        """Return the queue that a full record belongs to; one without a name if there is none."""
+        queue: Queue | None = self.queues.get(number)
+        if queue is None:
+            queue = self.queues[number] = Queue(number)
+            self.unmade.add(number)
+        return queue
+
+    def _queue_to_change(self, number: int) -> Queue | None:
+        """Return a queue; note its number if it is absent or will be said in full later."""
+        queue: Queue | None = self.queues.get(number)
+        if queue is None or number in self.unmade:
+            self.passed_over = max(self.passed_over, number)
+            return None
+        return queue
+
     def _queue_set(self, record: QueueSet) -> None:
-        queue = self.queues[record.queue]
+        queue = self._queue_to_change(record.queue)
+        if queue is None:
+            return
         if record.settings.rate != queue.settings.rate:
             queue.paid_until = queue.rate_opens_ms = 0
         if record.settings.push_rate != queue.settings.push_rate:
@@ -373,9 +407,10 @@ class State:
                 queue.groups.hold(job)
 
     def _queue_paused(self, record: QueuePaused) -> None:
-        queue = self.queues[record.queue]
-        queue.pauses = record.pauses
-        self._configured(queue)
+        queue = self._queue_to_change(record.queue)
+        if queue is not None:
+            queue.pauses = record.pauses
+            self._configured(queue)
 
     def _configured(self, queue: Queue) -> None:
         """Let what was decided about a queue hold; it is kept from then on, however idle it is."""
@@ -411,14 +446,19 @@ class State:
             self._tell_waiters(queue)
 
     def _queue_renamed(self, record: QueueRenamed) -> None:
-        queue = self.queues[record.queue]
+        queue = self._queue_to_change(record.queue)
+        if queue is None:
+            return
         del self.names[queue.db][queue.name]
         queue.name = record.name
         self.names[queue.db][queue.name] = queue
         self._tell_waiters(queue)
 
     def _queue_purged(self, record: QueuePurged) -> None:
-        queue = self.queues[record.queue]
+        queue = self.queues.get(record.queue)
+        if queue is None:
+            self.passed_over = max(self.passed_over, record.queue)
+            return
         queue.totals.purged += record.count
         if record.phase != ANY_PHASE:
             self._phase_purged(queue, record)
@@ -467,13 +507,19 @@ class State:
             self.purging.pop(queue.number, None)
 
     def _queue_dropped(self, record: QueueDropped) -> None:
-        queue = self.queues.pop(record.queue)
-        del self.names[queue.db][queue.name]
+        queue = self.queues.pop(record.queue, None)
+        if queue is None:
+            self.passed_over = max(self.passed_over, record.queue)
+            return
+        if record.queue in self.unmade:
+            self.unmade.remove(record.queue)
+        else:
+            del self.names[queue.db][queue.name]
         self.purging.pop(queue.number, None)
         self.cancelling.pop(queue.number, None)
         for schedule in queue.schedules.values():
             self._untime_schedule(schedule)
-            del self.schedules[schedule.number]
+            del self.schedules[schedule.number], self.placed[schedule.number]
         for window in queue.windows.values():
             self._untime_hold(window)
         for gate in queue.gates.values():
@@ -512,7 +558,7 @@ class State:
     # Jobs.
 
     def _jobs_pushed(self, record: JobsPushed) -> None:
-        queue = self.queues[record.queue]
+        queue = self.queues.get(record.queue) or self.queue_of(record.queue)
         payloads = record.payloads
         queue.totals.pushed += len(payloads)
         queue.active_ms = pushed_ms = record.pushed_ms
@@ -525,7 +571,7 @@ class State:
         if options is not None and options.depends:
             phase = BLOCKED
         pushed: dict[int, Job] = {}
-        number = record.first
+        number, position = record.first, self.position
         before = record.order - number if record.order else 0
         for payload in payloads:
             pushed[number] = Job(
@@ -539,6 +585,7 @@ class State:
                 phase,
                 due_ms,
                 options,
+                position,
             )
             number += 1
         queue.keep_all(pushed)
@@ -559,7 +606,25 @@ class State:
             self.news.append((queue.db, queue.name))
 
     def _job_restored(self, record: JobRestored) -> None:
-        queue = self.queues[record.queue]
+        queue = self.queue_of(record.queue)
+        present = queue.job(record.number)
+        if present is not None:
+            present.position = self.position
+            return
+        dedup = record.options.dedup if record.options is not None else None
+        if dedup is not None and dedup.key in queue.keys:
+            # Of a job that was pushed while this one held the key, which the replay did not know.
+            queue.let_go(queue.keys[dedup.key])
+        self._restore(record, queue)
+
+    def _job_returned(self, record: JobReturned) -> None:
+        queue = self.queue_of(record.queue)
+        queue.totals.undone += 1
+        queue.totals.returned += 1
+        self._restore(record, queue)
+
+    def _restore(self, record: JobRestored, queue: Queue) -> None:
+        """Make a job of its full record."""
         job = Job(
             queue,
             record.number,
@@ -571,9 +636,12 @@ class State:
             record.phase,
             record.due_ms,
             record.options,
+            self.position,
             None,
             record.fence,
             record.holder,
+            b"",
+            record.ready_ms,
         )
         job.notes = _notes_or_none(
             Notes(
@@ -593,12 +661,6 @@ class State:
             self._enter_in_place(job)
         else:
             self._enter(job)
-
-    def _job_returned(self, record: JobReturned) -> None:
-        totals = self.queues[record.queue].totals
-        totals.undone += 1
-        totals.returned += 1
-        self._job_restored(record)
 
     def _enter_in_place(self, job: Job) -> None:
         """Put a READY job into the indexes where its order says, not behind its equals."""
@@ -784,10 +846,11 @@ class State:
         job = self._present(self.queues.get(record.queue), record.number)
         if job is None:
             return
-        if job.notes is not None or record.by:
-            # The end of a first delay is told from the job as long as nobody has had it.
-            what = KICKED if record.by else DUE
-            self._note(job, record.due_ms, what, record.by)
+        if job.notes is None and not record.by:
+            # Many jobs have a delay and nothing else to tell: this takes no history.
+            job.ready_ms = record.due_ms
+        else:
+            self._note(job, record.due_ms, KICKED if record.by else DUE, record.by)
         self._move(job, READY, record.order, 0, record.due_ms)
 
     @staticmethod
@@ -874,8 +937,7 @@ class State:
                 left = tuple([each for each in options.depends if each != record.parent])
                 job.options = msgspec.structs.replace(options, depends=left)
                 if not left:
-                    if job.notes is not None:
-                        self._note(job, record.freed_ms, FREED)
+                    self._note(job, record.freed_ms, FREED)
                     job.phase = DELAYED if job.due_ms > record.freed_ms else READY
                     job.due_ms = job.due_ms if job.phase == DELAYED else 0
                     job.order = order
@@ -896,7 +958,7 @@ class State:
                 self._bury(job, order, record.due_ms, record.died_ms, notes)
 
     def _flow_cancelling(self, record: FlowCancelling) -> None:
-        queue = self.queues[record.queue]
+        queue = self.queue_of(record.queue)
         queue.cancelling.pop(record.flow, None)
         if record.below:
             queue.cancelling[record.flow] = record
@@ -951,7 +1013,8 @@ class State:
     # Schedules and answers.
 
     def _schedule_set(self, record: ScheduleSet) -> None:
-        queue = self.queues[record.queue]
+        queue = self.queue_of(record.queue)
+        self.placed[record.number] = self.position
         old = queue.schedules.get(record.name)
         if old is not None:
             self._untime_schedule(old)
@@ -980,6 +1043,7 @@ class State:
             self.passed_over = max(self.passed_over, record.number)
             return
         self._untime_schedule(schedule)
+        del self.placed[record.number]
         del self.queues[record.queue].schedules[schedule.name]
 
     def _time_schedule(self, schedule: ScheduleSet) -> None:
@@ -991,13 +1055,17 @@ class State:
             self.timers.remove(schedule.next_ms, schedule.number)
 
     def _answer_kept(self, record: AnswerKept) -> None:
-        queue = self.queues.get(record.queue)
-        if queue is None:
+        answers = self.queue_of(record.queue).answers
+        if answers.get(record.key) == record:
             return
-        answers = queue.answers
         # A key that comes back after its window goes to the end: oldest stay first.
         answers.pop(record.key, None)
         answers[record.key] = record
+        if not self.live:
+            # One that compaction said again comes behind younger ones.
+            if len(answers) > 2 * ANSWERS_MAX:
+                _keep_youngest(answers)
+            return
         answered_ms = record.until_ms - ANSWER_WINDOW_MS
         while len(answers) > ANSWERS_MAX:
             del answers[next(iter(answers))]
@@ -1006,14 +1074,14 @@ class State:
                 del answers[key]
 
     def _window_opened(self, record: WindowOpened) -> None:
-        self._begin_hold(self.queues[record.queue].windows, record.key, record)
+        self._begin_hold(self.queue_of(record.queue).windows, record.key, record)
 
     def _window_closed(self, record: WindowClosed) -> None:
         queue = self.queues.get(record.queue)
         self._end_hold(queue.windows if queue is not None else {}, record.key, record.number)
 
     def _gate_closed(self, record: GateClosed) -> None:
-        queue = self.queues[record.queue]
+        queue = self.queue_of(record.queue)
         self._begin_hold(queue.gates, record.group, record)
         self._gate_moved(queue, record.group)
 
@@ -1079,6 +1147,15 @@ _ENDED_AS = {
 """How a job ended that is gone without an ack, by the cause; the others are just gone."""
 
 
+def _keep_youngest(answers: dict[bytes, AnswerKept]) -> None:
+    """Sort answers by age and let go of those that are too many, or too old for the youngest."""
+    young = sorted(answers.values(), key=attrgetter("until_ms"))[-ANSWERS_MAX:]
+    answers.clear()
+    for answer in young:
+        if answer.until_ms > young[-1].until_ms - ANSWER_WINDOW_MS:
+            answers[answer.key] = answer
+
+
 def _notes_or_none(notes: Notes) -> Notes | None:
     return None if notes == _NO_NOTES else notes
 
@@ -1104,6 +1181,7 @@ _COUNTED_AS = {
 
 _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     EpochStarted: State._epoch_started,
+    Trimmed: State._trimmed,
     QueueMade: State._queue_made,
     QueueSet: State._queue_set,
     QueueRenamed: State._queue_renamed,

@@ -280,6 +280,27 @@ def _commit_families(core: Core, committer: Committer) -> Iterator[Metric]:
     size_bytes = committer.journal.size_bytes()
     yield _gauge("respq_journal_bytes", "Space that the journal takes.", size_bytes)
     yield _gauge("respq_journal_position", "Position of the newest batch.", committer.position - 1)
+    compactor = core.compactor
+    if compactor is not None:
+        yield _gauge(
+            "respq_journal_live_bytes",
+            "How much of the journal lived when it was last looked at, about.",
+            compactor.live_bytes,
+        )
+        yield _gauge(
+            "respq_compaction_running", "1 while the journal is compacted.", not compactor.is_idle
+        )
+        yield _counter("respq_compaction_passes_total", "Compactions begun.", compactor.passes)
+        yield _counter(
+            "respq_compaction_relocated_total",
+            "Jobs and other things that compaction wrote anew.",
+            compactor.relocated,
+        )
+        yield _counter(
+            "respq_compaction_relocated_bytes_total",
+            "Bytes of what compaction wrote anew.",
+            compactor.relocated_bytes,
+        )
 
 
 def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -60,6 +60,7 @@ class DiskJournal:
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="segment-keeper")
         self._ahead: Future[Segment] | None = None
         self._sealing: Future[None] | None = None
+        self._retiring: Future[None] | None = None
         self._tail: Tail | None = None
         self._tail_file: TailFile | None = None
         self._last = self._durable = 0
@@ -122,14 +123,28 @@ class DiskJournal:
         return True
 
     def trim(self, position: int) -> None:
-        """Delete the sealed segments that hold nothing from ``position`` on."""
+        """Have the sealed segments deleted that hold nothing from ``position`` on.
+
+        The keeper does it, one after the other: what it could not delete the next call reports,
+        and until then nothing behind it goes.
+        """
         try:
-            self._await_sealing()
-            while len(self._segments) > 1 and self._segments[0].last < position:
-                self._segments[0].retire()
-                del self._segments[0]
+            self._await_retiring()
+            self.sync()  # What was said again must not be lost with the machine.
+            segments, old = self._segments, []
+            while len(segments) > 1 and segments[0].last < position and not segments[0].is_open:
+                old.append(segments.pop(0))
+            if old:
+                self._retiring = self._keeper.submit(_retire, old)
         except _FAULTS as error:
             raise self._failure("a segment could not be retired", error) from error
+
+    def sealed_before(self) -> int:
+        """Return the position at which the segments begin that are still open."""
+        for segment in self._segments:
+            if segment.is_open:
+                return segment.first or self._last + 1
+        return self._last + 1
 
     def sync(self) -> None:
         """Make durable what was appended; see `Journal.sync`."""
@@ -149,6 +164,7 @@ class DiskJournal:
             if self._tail_file is not None and not self._failed:
                 self.sync()
                 self._await_sealing()
+                self._await_retiring()
                 self._segments[-1].close()
                 if self._ahead is not None and self._ahead.exception() is None:
                     self._ahead.result().close()
@@ -227,6 +243,11 @@ class DiskJournal:
         self._ahead = None
         self._active_bytes = 0
 
+    def _await_retiring(self) -> None:
+        """Wait until no segment is being retired; raise what went wrong."""
+        if self._retiring is not None:
+            self._retiring.result()
+
     def _await_sealing(self) -> None:
         """Wait until no segment is being sealed; raise what went wrong with the last."""
         if self._sealing is not None:
@@ -250,3 +271,9 @@ class DiskJournal:
             self._tail_file.close()
             self._tail_file = None
         self._directory.release()
+
+
+def _retire(segments: Sequence[Segment]) -> None:
+    """Delete segments, oldest first: one that stays must have nothing missing behind it."""
+    for segment in segments:
+        segment.retire()

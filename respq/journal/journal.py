@@ -61,7 +61,18 @@ class Journal(BatchSource, Protocol):
         ...
 
     def trim(self, position: int) -> None:
-        """Forget batches before ``position``, as far as they can be forgotten cheaply."""
+        """Forget batches before ``position``, as far as they can be forgotten cheaply.
+
+        Batches that are still there are durable when this returns: some of them say again what
+        the forgotten ones said.
+
+        Raises:
+            CommitFailed: the disk refused.
+        """
+        ...
+
+    def sealed_before(self) -> int:
+        """Return before which position batches can be read at leisure, in nobody's way."""
         ...
 
     def sync(self) -> None:

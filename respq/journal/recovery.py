@@ -2,7 +2,9 @@
 
 A journal keeps blobs; this decides whether they are the history that was written. Each
 must be at the position after the last, whole, name the checksum of the one before, and come
-from a writer of the same epoch or a later one. Two things may differ:
+from a writer of the same epoch or a later one. The first may have any position: whether the
+batches before it were forgotten on purpose only the last `Trimmed` tells, so that is checked at
+the end. Two things may differ:
 
 - *A fenced writer's batch.* A new writer begins with an epoch record at the next position;
   what an older writer, not knowing it, still puts behind is void: it follows a batch other
@@ -17,8 +19,17 @@ Anything else is damage, and stops the start: nothing is skipped silently.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from respq.engine.batch import BatchHeader, BrokenBatch, NewerFormat, Unchained, decode_batch
+from respq.engine.batch import (
+    BatchHeader,
+    BrokenBatch,
+    NewerFormat,
+    Unchained,
+    decode_batch,
+    previous_checksum,
+)
+from respq.engine.records import Trimmed
 from respq.errors import JournalBroken, StartRefused
 from respq.journal.journal import BatchSource
 
@@ -27,13 +38,22 @@ class Misplaced(BrokenBatch):
     """A batch that is whole, but not where it belongs."""
 
 
+class Begin(NamedTuple):
+    """Where a journal begins."""
+
+    position: int
+    previous: int | None
+    """The checksum that its first batch names; None if that is damaged."""
+
+
 class Chain:
     """The place where the next batch must join on."""
 
     def __init__(self) -> None:
-        self.position = 1  # of the next batch
+        self.position = 0  # of the next batch; 0 before the first
         self.epoch = 0  # of the newest writer
-        self._checksum: int | None = 0  # of the last batch; None if damage hides it
+        self.begin: Begin | None = None
+        self._checksum: int | None = None  # of the last batch; None if that is not known
 
     def admit(self, position: int, blob: bytes) -> tuple[BatchHeader, bytes, int] | None:
         """Add the batch found at ``position``; return header, body, checksum; None if it is void.
@@ -42,6 +62,8 @@ class Chain:
             BrokenBatch: it does not belong there, is damaged, or of a newer format; the chain
                 is as it was.
         """
+        if self.begin is None:
+            self._begin(position, blob)
         if position > self.position:
             raise Misplaced(f"it is missing, the next batch has position {position}")
         if position < self.position:
@@ -60,25 +82,55 @@ class Chain:
         self.position, self.epoch, self._checksum = position + 1, header.epoch, checksum
         return header, body, checksum
 
+    def _begin(self, position: int, blob: bytes) -> None:
+        """Take the first batch for where the journal begins, whatever it follows."""
+        self.position = position
+        if position == 1:
+            self._checksum = 0
+        try:
+            decode_batch(blob, self._checksum)
+        except BrokenBatch:
+            previous = None  # `admit` says what is the matter.
+        else:
+            previous = previous_checksum(blob)
+        self.begin = Begin(position, previous)
+
+    def check_begin(self, trimmed: Trimmed | None) -> None:
+        """Find out whether everything is there that the last `Trimmed` does not excuse.
+
+        Raises:
+            JournalBroken: batches are missing before the first.
+        """
+        begin = self.begin
+        if begin is None or begin.position == 1:
+            return
+        if trimmed is None or begin.position > trimmed.before:
+            needed = 1 if trimmed is None else trimmed.before
+            raise JournalBroken(
+                needed, f"it is missing, the first batch has position {begin.position}"
+            )
+        if begin.position == trimmed.before and begin.previous != trimmed.checksum:
+            raise JournalBroken(begin.position, "it does not follow the batch that was there last")
+
     def skip_to(self, position: int) -> None:
         """Await ``position`` next, behind damage: what it follows cannot be known."""
         self.position, self._checksum = position, None
 
 
 def read_batches(
-    journal: BatchSource, report: Callable[[str], None]
+    journal: BatchSource, report: Callable[[str], None], chain: Chain
 ) -> Iterator[tuple[BatchHeader, bytes, int]]:
     """Yield header, body and checksum of each batch, from the first on.
 
     Args:
         journal: where they lie.
         report: called with a sentence for everything that was passed over.
+        chain: what they are joined to; where it begins is for the caller to check.
 
     Raises:
         JournalBroken: what is there is not the whole history.
         StartRefused: a newer respq wrote it.
     """
-    chain = Chain()
     rows = journal.read(1)
     for position, blob in rows:
         try:

@@ -9,7 +9,7 @@ from respq.engine.codec import UnreadableRecord, decode_records
 from respq.engine.state import State
 from respq.errors import JournalBroken
 from respq.journal.journal import BatchSource
-from respq.journal.recovery import read_batches
+from respq.journal.recovery import Chain, read_batches
 
 
 @dataclass(slots=True)
@@ -42,13 +42,15 @@ def replay(
     """
     replayed = progress or Replayed()
     apply = state.apply
-    for header, body, checksum in read_batches(journal, report):
+    chain = Chain()
+    for header, body, checksum in read_batches(journal, report, chain):
         try:
             records = decode_records(body)
         except UnreadableRecord as error:
             raise JournalBroken(
                 header.position, f"it holds a record that this respq cannot read ({error})"
             ) from error
+        state.position = header.position
         for record in records:
             apply(record)
         state.next_number = header.next_number
@@ -59,10 +61,14 @@ def replay(
         replayed.now_ms = header.now_ms
         replayed.batches += 1
         replayed.records += len(records)
-    if state.passed_over:
+    chain.check_begin(state.trimmed)
+    below = state.trimmed.below if state.trimmed is not None else 1
+    unmade = max(state.passed_over if state.passed_over >= below else 0, *state.unmade, 0)
+    if unmade:
         raise JournalBroken(
             replayed.next_position - 1,
-            f"it changes object {state.passed_over}, whose making is nowhere in the journal",
+            f"it changes object {unmade}, whose making is nowhere in the journal",
         )
+    state.position = replayed.next_position
     state.build_indexes()
     return replayed

@@ -6,10 +6,12 @@ Recovery stops at the first damage; this goes on behind it, so that one look sho
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from respq.engine.batch import BrokenBatch, Unchained, stored_checksum
+from respq.engine.codec import UnreadableRecord, decode_records
+from respq.engine.records import Trimmed
 from respq.errors import JournalBroken
 from respq.journal.reader import ReadOnlyJournal
 from respq.journal.recovery import Chain
@@ -72,6 +74,7 @@ class _Verification:
         self._journal = journal
         self._chain = Chain()
         self._answered: int | None = None  # checksum that the batch at the tail carries
+        self._trimmed: Trimmed | None = None
         self._torn: tuple[SegmentReport, Fault] | None = None  # the batch just seen, if damaged
         self._report = Report(journal.path, journal.tail)
 
@@ -81,6 +84,7 @@ class _Verification:
             self._report.segments.append(self._walk(segment))
         if self._torn is not None:
             self._forgive(*self._torn)
+        self._compare_begin()
         self._compare_tail()
         return self._report
 
@@ -105,8 +109,11 @@ class _Verification:
     def _admit(self, position: int, blob: bytes, found: SegmentReport) -> None:
         chain = self._chain
         try:
-            if chain.admit(position, blob) is None:
+            batch = chain.admit(position, blob)
+            if batch is None:
                 self._report.notes.append(f"the batch at position {position} is void")
+            elif chain.begin is not None and chain.begin.position > 1:
+                self._look_for_trimmed(batch[1])
         except BrokenBatch as error:
             fault = Fault(chain.position, str(error))
             found.faults.append(fault)
@@ -127,6 +134,20 @@ class _Verification:
                 f"the batch at position {fault.position} is torn, but was never answered for: "
                 "the next start cuts it"
             )
+
+    def _look_for_trimmed(self, body: bytes) -> None:
+        """Remember what excuses that the first batches are gone, if a batch says it."""
+        with suppress(UnreadableRecord):
+            for record in decode_records(body):
+                if isinstance(record, Trimmed):
+                    self._trimmed = record
+
+    def _compare_begin(self) -> None:
+        try:
+            self._chain.check_begin(self._trimmed)
+        except JournalBroken as error:
+            # There is a segment, for there is a first batch.
+            self._report.segments[0].faults.insert(0, Fault(error.position, error.reason))
 
     def _compare_tail(self) -> None:
         last = max((each.last for each in self._report.segments), default=0)

@@ -46,6 +46,7 @@ from respq.resp.short import Alone, Words
 from respq.runtime.client import Client, Group, Pops, Receiver
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
+from respq.runtime.compactor import Compactor
 from respq.runtime.lag import STALL_S, LoopLag, Stalls
 from respq.runtime.traffic import Traffic
 
@@ -77,6 +78,8 @@ class Core:
         self.loop = loop
         self.committer: Committer | None = None
         """None while loading, and for good where no journal is kept."""
+        self.compactor: Compactor | None = None
+        """Likewise."""
         self.clients: dict[int, Client] = {}
         """By session id."""
         self.traffic = Traffic()
@@ -105,6 +108,9 @@ class Core:
         self._alarm_ms = NEVER_MS
         self._now_ms = 0
         self._unsynced = False
+        self._has_compacted = False
+        """Whether a slice of compaction is in the open batch."""
+        self._compacts_later = False
 
     # Turns.
 
@@ -285,8 +291,12 @@ class Core:
         broker = self.broker
         if broker.outbox or broker.closing or self.engine.events:
             self.deliver()
+        if self.compactor is not None and not self._has_compacted:
+            self._compact(self.compactor)
         if not self._in_flight:
             self._commit()
+            if not self._in_flight:
+                self._forget_old()
         ended_s = perf_counter()
         turn_s = ended_s - self._turn_began_s
         if turn_s > STALL_S:
@@ -424,6 +434,7 @@ class Core:
         engine = self.engine
         committer = self.committer
         records, sizes = engine.take_records() if engine.records else ([], [])
+        self._has_compacted = False
         held, self._open = self._open, []
         self.uncommitted_bytes = 0
         if committer is None or not records:
@@ -433,6 +444,7 @@ class Core:
         state = engine.state
         turn_ms = (perf_counter() - self._turn_began_s) * 1_000
         batch = Batch(records, sizes, self._now_ms, state.next_number, state.next_fence, turn_ms)
+        state.position += 1
         if committer.inline:
             try:
                 committer.commit(batch)
@@ -444,6 +456,41 @@ class Core:
             self._in_flight = True
             self._flight = held
             committer.in_thread(lambda: self._in_thread(lambda: committer.commit(batch)))
+
+    def _compact(self, compactor: Compactor) -> None:
+        """Have a slice of compaction in the open batch, if one is due."""
+        assert self.committer is not None
+        written_bytes = self.committer.figures.bytes
+        if self.failed or not compactor.is_due(written_bytes):
+            return
+        self._has_compacted = True
+        try:
+            compactor.step(self._now_ms, written_bytes)
+        except Exception as error:
+            self._failed(error)
+            return
+        if not compactor.is_idle and not self._compacts_later:
+            self._compacts_later = True
+            self.loop.call_later(compactor.wait_s(), self._compact_later)
+
+    def _compact_later(self) -> None:
+        self._compacts_later = False
+        self.begin_turn()
+
+    def _forget_old(self) -> bool:
+        """Have the journal forget what has been said again; return whether it is at it.
+
+        Nothing is committed meanwhile, as if it were a batch.
+        """
+        if self.compactor is None or self.committer is None or self.failed:
+            return False
+        before = self.compactor.trim_before(self.committer.position - 1)
+        if not before:
+            return False
+        journal = self.committer.journal
+        self._in_flight = True
+        self.committer.in_thread(lambda: self._in_thread(lambda: journal.trim(before)))
+        return True
 
     def _in_thread(self, work: Callable[[], None]) -> None:
         """Run in the writer thread, and tell the loop how it went."""
@@ -464,7 +511,8 @@ class Core:
             # An inline commit releases its own replies: these come before them.
             self._release(held)
             held = []
-        if self.engine.records:
+        self._has_compacted = False
+        if not self._forget_old() and self.engine.records:
             self._commit()
         self._release(held)
         if self._throttled:
@@ -485,9 +533,10 @@ class Core:
 
     # Start and end.
 
-    def start(self, committer: Committer | None) -> None:
-        """Begin to commit; the state has been read back."""
+    def start(self, committer: Committer | None, compactor: Compactor | None) -> None:
+        """Begin to commit, and to compact; the state has been read back."""
         self.committer = committer
+        self.compactor = compactor
         if committer is not None and self.settings.fsync == "everysec":
             self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
 
@@ -503,6 +552,12 @@ class Core:
             self._unsynced = False
             self._in_flight = True
             committer.in_thread(lambda: self._in_thread(committer.journal.sync))
+
+    def stop_compacting(self) -> None:
+        """Leave the journal as it is from now on; a second call does nothing."""
+        if self.compactor is not None:
+            self.compactor.close()
+            self.compactor = None
 
     @property
     def is_settled(self) -> bool:

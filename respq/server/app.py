@@ -33,6 +33,7 @@ from respq.journal.journal import BatchSource
 from respq.journal.replay import Replayed, replay
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
+from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
 from respq.runtime.zones import load_zone
 from respq.server.connection import Connection
@@ -131,7 +132,7 @@ class Server:
         else:
             state.build_indexes()
         self.clock.start_from(self.replayed.now_ms)
-        committer = None
+        committer = compactor = None
         if self.journal is not None:
             epoch = self.replayed.epoch + 1
             committer = Committer(
@@ -140,9 +141,15 @@ class Server:
                 checksum=self.replayed.checksum,
                 epoch=epoch,
             )
+            compactor = Compactor(
+                self.engine,
+                self.journal,
+                segment_bytes=settings.segment_bytes,
+                report=self.log.error,
+            )
             self.engine.emit(EpochStarted(epoch, self.clock.now_ms(), __version__))
         self.engine.start(self.clock.now_ms())
-        self.core.start(committer)
+        self.core.start(committer, compactor)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_CONFIGURE_GC)
@@ -193,6 +200,7 @@ class Server:
         self.is_stopping = True
         self.log.info("draining", leased=self._leased_count(), limit_ms=self.settings.drain_ms)
         self.listeners.close()
+        self.core.stop_compacting()
         self._drain_ends_s = time.monotonic() + self.settings.drain_ms / 1_000
         if not self.broker.loading:
             self.broker.drain()
@@ -260,6 +268,7 @@ class Server:
         await asyncio.sleep(0)
         if self.core.committer is not None:
             self.core.committer.stop()
+        self.core.stop_compacting()
         if self.journal is not None:
             self.journal.close()
 
@@ -286,6 +295,15 @@ class Server:
                 "respq_commit_max_us": int(commits.max_ms * 1_000),
                 "respq_journal_bytes": self.journal.size_bytes(),
                 "respq_journal_position": committer.position - 1,
+            }
+        compactor = core.compactor
+        if compactor is not None:
+            persistence |= {
+                "respq_journal_live_bytes": compactor.live_bytes,
+                "respq_compaction_running": int(not compactor.is_idle),
+                "respq_compaction_passes": compactor.passes,
+                "respq_compaction_relocated": compactor.relocated,
+                "respq_compaction_relocated_bytes": compactor.relocated_bytes,
             }
         return {
             "server": {

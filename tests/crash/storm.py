@@ -23,7 +23,8 @@ WORKERS = 4
 def storm(data_dir: Path, *, kills: int, fsync: str, seed: int) -> tuple[History, list[str]]:
     """Return the history of ``kills`` kills, and what is wrong with it."""
     chance = random.Random(seed)
-    server = ServerProcess(data_dir, "--fsync", fsync)
+    # So small that compaction runs again and again.
+    server = ServerProcess(data_dir, "--fsync", fsync, "--segment-bytes", "64kb")
     history = History()
     server.start()
     workers = [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
@@ -35,10 +35,15 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
         return PLAIN[annotation]
     if isinstance(annotation, UnionType):
         return st.one_of(*map(values, get_args(annotation)))
-    if getattr(annotation, "__origin__", None) is list:
-        return st.lists(values(get_args(annotation)[0]), max_size=4)
-    if getattr(annotation, "__origin__", None) is tuple:
-        return st.lists(values(get_args(annotation)[0]), max_size=4).map(tuple)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list:
+        return st.lists(values(arguments[0]), max_size=4)
+    if origin is tuple and arguments[-1] is ...:
+        return st.lists(values(arguments[0]), max_size=4).map(tuple)
+    if origin is tuple:
+        return st.tuples(*map(values, arguments))
+    if origin is dict:
+        return st.dictionaries(*map(values, arguments), max_size=4)
     assert issubclass(annotation, msgspec.Struct)
     return structs(annotation)
 

@@ -94,6 +94,47 @@ def test_a_job_that_waits_says_until_when(harness: Harness) -> None:
     assert history(harness, job) == [(0, "pushed", "", ""), (10, "ready", "", "")]
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+def test_the_end_of_a_first_delay_is_told_for_ever(harness: Harness, crashes: bool) -> None:
+    job = harness.say("QPUSH q x DELAY 10")
+    harness.pass_ms(10)
+    harness.pass_ms(5)
+    receipt = pop(harness)
+    harness.say(f"QNACK q {receipt} DELAY 20")
+    if crashes:
+        harness.compact(len(harness.journal))
+        harness.crash()
+    harness.pass_ms(20)
+
+    assert history(harness, job) == [
+        (0, "pushed", "", ""),
+        (10, "ready", "", ""),
+        (15, "leased", "w", ""),
+        (15, "nacked", "w", ""),
+        (35, "ready", "", ""),
+    ]
+
+
+@pytest.mark.parametrize("delay", ["", " DELAY 20"])
+def test_that_the_parents_were_done_is_told_for_ever(harness: Harness, delay: str) -> None:
+    parent = harness.say("QPUSH q parent")
+    job = harness.say(f"QPUSH q x DEPENDS 1 {parent.decode()}{delay}")
+    harness.pass_ms(5)
+    harness.say(f"QACK q {pop(harness)}")
+    harness.pass_ms(30)
+    pop(harness)
+    harness.crash()
+
+    due = [(20, "ready", "", "")] if delay else []
+    until = f"until {START_MS + 30_035}"
+    assert history(harness, job) == [
+        (0, "pushed", "", ""),
+        (5, "freed", "", ""),
+        *due,
+        (35, "leased", "w", until),
+    ]
+
+
 def test_a_job_tells_who_changed_it(harness: Harness) -> None:
     job = harness.say("QPUSH q x DELAY 1d")
     name = job.decode()
@@ -159,15 +200,6 @@ def test_a_job_that_died_with_its_parent_says_so(harness: Harness) -> None:
         (0, "pushed", "", ""),
         (0, "dead", "", f"its parent {parent} was thrown away"),
     ]
-
-
-def test_a_child_that_was_freed_is_ready_since_then(harness: Harness) -> None:
-    parent = harness.say("QPUSH q x").decode()
-    child = harness.say(f"QPUSH q y DEPENDS 1 {parent}")
-    harness.pass_ms(3)
-    harness.say(f"QACK q {pop(harness)}")
-
-    assert history(harness, child) == [(0, "pushed", "", ""), (3, "ready", "", "")]
 
 
 def test_a_job_that_is_kept_tells_who_did_it(harness: Harness) -> None:

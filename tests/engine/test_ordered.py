@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from respq.engine.jobs.job import DEAD, LEASED, READY, Job
-from respq.engine.jobs.queue import Queue, Totals
+from respq.engine.jobs.queue import Queue
 from respq.engine.ordered import ReadyOrder
-from respq.engine.records import QueueSettings
 
-QUEUE = Queue(1, 0, b"q", made_ms=0, configured=False, settings=QueueSettings(), totals=Totals())
+QUEUE = Queue(1)
 PRIORITIES = st.sampled_from([-1, 0, 1, 2**64 - 1])
 
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respq.engine.jobs.job import READY, Job
-from respq.engine.jobs.queue import CHUNK_BITS, SPARSE, Queue, Totals
-from respq.engine.records import QueueSettings
+from respq.engine.jobs.queue import CHUNK_BITS, SPARSE, Queue
 from tests.harness import Harness
 
 
@@ -88,8 +87,7 @@ def test_what_cannot_be_read_is_named(harness: Harness, words: str, error: str) 
 def test_jobs_are_found_in_full_chunks_and_in_sparse_ones(
     numbers: list[int], dense: bool, start: int
 ) -> None:
-    settings, totals = QueueSettings(), Totals()
-    queue = Queue(1, 0, b"q", made_ms=0, configured=False, settings=settings, totals=totals)
+    queue = Queue(1)
     wanted = (
         {*numbers, *range(1 << CHUNK_BITS, (1 << CHUNK_BITS) + SPARSE)} if dense else {*numbers}
     )

@@ -70,6 +70,7 @@ from respq.engine.records import (
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
+    Trimmed,
     WindowClosed,
     WindowOpened,
     WorkerOrdered,
@@ -105,6 +106,15 @@ QUIET_NOW = WorkerOrdered(b"w", 1, T, b"ops")
 
 HISTORIES: dict[str, list[Record]] = {
     "epoch": [EpochStarted(3, T, "0.1.0")],
+    "trimmed": [MADE, Trimmed(9, 1 << 40, 2)],
+    "said again": [
+        *(MADE, PUSHED, msgspec.structs.replace(MADE, totals=[1])),
+        JobRestored(1, 2, b"a", 0, T, 0, None, READY, 2, T, 0, b"", 0, 0, b"", 0),
+    ],
+    "a purge that goes on, said again": [
+        QueueMade(1, 0, b"q", T, True, QueueSettings(), [], Pauses(), 3, 4, T + 1, {READY: (3, T)}),
+        PUSHED,
+    ],
     "queue made": [MADE],
     "queue made with totals": [QueueMade(1, 3, b"q", T, True, QueueSettings(), list(range(11)))],
     "queue set": [MADE, QueueSet(1, QueueSettings(lease_ms=5))],

@@ -33,6 +33,7 @@ from respq.resp.replies import Replies, Reply
 from respq.runtime.client import Pops
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
+from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
 from respq.runtime.zones import load_zone
 
@@ -121,7 +122,10 @@ class Beside:
         self.core = Core(self.broker, clock, settings, loop, fail=lambda _: None)
         state.build_indexes()
         if journal is not None:
-            self.core.start(Committer(journal, position=1, checksum=0, epoch=1))
+            compactor = Compactor(
+                self.broker.engine, journal, segment_bytes=settings.segment_bytes, report=print
+            )
+            self.core.start(Committer(journal, position=1, checksum=0, epoch=1), compactor)
         self.sidecar = Sidecar(self.core, settings)
         await self.sidecar.open()
 
@@ -129,6 +133,7 @@ class Beside:
         self.run(self.sidecar.close())
         if self.core.committer is not None:
             self.core.committer.stop()
+            self.core.stop_compacting()
         self.runner.close()
 
     def run(self, story: Coroutine[Any, Any, T]) -> T:

@@ -217,6 +217,9 @@ def test_commits_are_shown_where_a_journal_is_kept() -> None:
     assert metrics.value("respq_committed_bytes_total") == committer.figures.bytes > 0
     assert metrics.value("respq_journal_bytes") == committer.journal.size_bytes() > 0
     assert metrics.value("respq_journal_position") == 2
+    assert metrics.value("respq_journal_live_bytes") == 0
+    assert metrics.value("respq_compaction_running") == 0
+    assert metrics.value("respq_compaction_passes_total") == 0
     assert metrics.value("respq_commit_inline") == committer.inline
 
 

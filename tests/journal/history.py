@@ -4,7 +4,7 @@ import random
 
 from respq.engine.batch import FORMAT_VERSION, BatchHeader, encode_batch
 from respq.journal.journal import BatchSource, Journal
-from respq.journal.recovery import read_batches
+from respq.journal.recovery import Chain, read_batches
 
 
 class History:
@@ -37,7 +37,9 @@ class History:
 def read_all(journal: BatchSource) -> list[tuple[BatchHeader, bytes]]:
     """Read a journal of which nothing may be passed over."""
     reports: list[str] = []
-    batches = [(header, body) for header, body, _ in read_batches(journal, reports.append)]
+    chain = Chain()
+    batches = [(header, body) for header, body, _ in read_batches(journal, reports.append, chain)]
+    chain.check_begin(None)
     assert reports == []
     return batches
 

@@ -11,7 +11,7 @@ from respq.engine.batch import BatchHeader
 from respq.errors import CommitFailed, DataDirectoryHeld, JournalBroken, StartRefused
 from respq.journal.disk import DiskJournal
 from respq.journal.journal import PositionTaken
-from respq.journal.recovery import read_batches
+from respq.journal.recovery import Chain, read_batches
 from respq.journal.segment import Segment
 from respq.journal.tail import Tail, read_boot, read_tail
 from tests.journal.history import History, expect, read_all
@@ -212,15 +212,22 @@ def test_a_segment_that_cannot_be_made_at_all_fails_the_commit(tmp_path: Path) -
     journal.close()
 
 
+def trim(journal: DiskJournal, position: int) -> None:
+    """Trim, when full segments are sealed, and return when old ones are gone."""
+    journal._keeper.submit(int).result()
+    journal.trim(position)
+    journal._keeper.submit(int).result()
+
+
 def test_trim_retires_whole_segments_and_never_the_last(tmp_path: Path) -> None:
     journal = open_journal(tmp_path, segment_bytes=1_800)
     History().append_to(journal, 30)
 
-    journal.trim(20)
+    trim(journal, 20)
     assert segments(tmp_path)[0] == "segment-00000002"
-    journal.trim(21)
+    trim(journal, 21)
     assert segments(tmp_path)[0] == "segment-00000003"
-    journal.trim(1_000)
+    trim(journal, 1_000)
     assert segments(tmp_path)[0] == "segment-00000003"
     assert [position for position, _ in journal.read(1)] == list(range(21, 31))
     journal.close()
@@ -230,7 +237,7 @@ def test_a_trimmed_journal_opens_and_goes_on(tmp_path: Path) -> None:
     history = History()
     journal = open_journal(tmp_path, segment_bytes=1_800)
     history.append_to(journal, 30)
-    journal.trim(21)
+    trim(journal, 21)
     journal.close()
 
     journal = open_journal(tmp_path, segment_bytes=1_800)
@@ -238,6 +245,44 @@ def test_a_trimmed_journal_opens_and_goes_on(tmp_path: Path) -> None:
 
     assert [position for position, _ in journal.read(1)] == list(range(21, 32))
     journal.close()
+
+
+def test_a_segment_that_is_being_sealed_is_left_for_the_next_time(tmp_path: Path) -> None:
+    history = History()
+    journal = open_journal(tmp_path, segment_bytes=1_800)
+    history.append_to(journal, 9)
+    gate = threading.Event()
+    journal._keeper.submit(gate.wait, 20)
+    history.append_to(journal, 3)
+    journal.trim(11)
+
+    assert segments(tmp_path)[0] == "segment-00000001"
+    assert journal.sealed_before() == 1
+    gate.set()
+    trim(journal, 11)
+    assert segments(tmp_path)[0] == "segment-00000002"
+    assert journal.sealed_before() == 11
+    journal.close()
+
+
+def test_a_segment_that_cannot_be_deleted_fails_the_next_trim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History()
+    journal = open_journal(tmp_path, segment_bytes=1_800)
+    history.append_to(journal, 30)
+
+    def refuse(segment: Segment) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Segment, "retire", refuse)
+    trim(journal, 21)
+
+    with pytest.raises(CommitFailed, match="could not be retired"):
+        journal.trim(21)
+    assert segments(tmp_path)[0] == "segment-00000001"
+    with pytest.raises(CommitFailed):
+        history.append_to(journal, 1)
 
 
 # --- commits
@@ -386,7 +431,8 @@ def test_a_torn_batch_behind_the_tail_is_cut_for_good(tmp_path: Path, segment_by
     append_behind_its_back(tmp_path, "segment-00000001", 4, b"torn")
 
     journal = open_journal(tmp_path)
-    assert [header.position for header, *_ in read_batches(journal, reports.append)] == [1, 2, 3]
+    batches = read_batches(journal, reports.append, Chain())
+    assert [header.position for header, *_ in batches] == [1, 2, 3]
     history.append_to(journal, 2)
     journal.close()
 

@@ -5,7 +5,7 @@ import pytest
 from respq.errors import DataDirectoryHeld, StartRefused
 from respq.journal.disk import DiskJournal
 from respq.journal.reader import ReadOnlyJournal
-from respq.journal.recovery import read_batches
+from respq.journal.recovery import Chain, read_batches
 from respq.journal.segment import Segment
 from tests.journal.history import History, expect, read_all
 from tests.journal.processes import fingerprint, make_killed
@@ -81,7 +81,7 @@ def test_a_reader_passes_over_a_torn_batch_that_a_server_would_cut(tmp_path: Pat
     before, reports = fingerprint(tmp_path), list[str]()
 
     journal = ReadOnlyJournal(str(tmp_path))
-    found = [(header, body) for header, body, _ in read_batches(journal, reports.append)]
+    found = [(header, body) for header, body, _ in read_batches(journal, reports.append, Chain())]
     journal.close()
 
     assert found == expect(3)

@@ -2,10 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from respq.engine.batch import BatchHeader, encode_batch
+from respq.engine.batch import BatchHeader, decode_batch, encode_batch
+from respq.engine.records import Trimmed
 from respq.errors import JournalBroken, StartRefused
 from respq.journal.memory import MemoryJournal
-from respq.journal.recovery import read_batches
+from respq.journal.recovery import Chain, read_batches
 from tests.journal.history import History, expect, read_all
 
 
@@ -34,17 +35,24 @@ def flipped(blob: bytes, place: int = 90) -> bytes:
     return blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :]
 
 
-def recover(journal: Rows) -> tuple[list[int], list[str]]:
+def recover(journal: Rows, trimmed: Trimmed | None = None) -> tuple[list[int], list[str]]:
     reports: list[str] = []
-    positions = [header.position for header, *_ in read_batches(journal, reports.append)]
+    chain = Chain()
+    positions = [header.position for header, *_ in read_batches(journal, reports.append, chain)]
+    chain.check_begin(trimmed)
     return positions, reports
 
 
-def broken_at(rows: list[tuple[int, bytes]], reason: str, unanswered: int = 0) -> int:
+def broken_at(
+    rows: list[tuple[int, bytes]],
+    reason: str,
+    unanswered: int = 0,
+    trimmed: Trimmed | None = None,
+) -> int:
     """Recover rows that must be refused; return where."""
     before = list(rows)
     with pytest.raises(JournalBroken, match=reason) as caught:
-        recover(Rows(rows, unanswered))
+        recover(Rows(rows, unanswered), trimmed)
     assert rows == before
     return caught.value.position
 
@@ -64,7 +72,7 @@ def test_each_batch_comes_with_the_checksum_that_the_next_must_name() -> None:
     journal, history = MemoryJournal(), History()
     history.append_to(journal, 3)
 
-    *_, (_, _, checksum) = read_batches(journal, lambda report: None)
+    *_, (_, _, checksum) = read_batches(journal, lambda report: None, Chain())
 
     assert checksum == history.checksum
 
@@ -72,7 +80,7 @@ def test_each_batch_comes_with_the_checksum_that_the_next_must_name() -> None:
 def test_batches_before_the_damage_are_given_first() -> None:
     rows = written(5)
     rows[3] = (4, flipped(rows[3][1]))
-    batches = read_batches(Rows(rows), lambda report: None)
+    batches = read_batches(Rows(rows), lambda report: None, Chain())
 
     assert [next(batches)[0].position for _ in range(3)] == [1, 2, 3]
     with pytest.raises(JournalBroken):
@@ -94,8 +102,27 @@ def test_a_missing_batch_is_refused_with_its_position() -> None:
     assert broken_at(rows, "it is missing, the next batch has position 4") == 3
 
 
-def test_a_journal_that_does_not_begin_at_one_is_refused() -> None:
-    assert broken_at(written(5)[2:], "missing, the next batch has position 3") == 1
+def test_a_beginning_that_is_missing_is_refused() -> None:
+    rows = written(5)[2:]
+
+    assert broken_at(rows, "it is missing, the first batch has position 3") == 1
+    assert broken_at(rows, "missing, the first batch has", trimmed=Trimmed(2, 0, 9)) == 2
+    assert broken_at(rows, "does not follow", trimmed=Trimmed(3, 12345, 9)) == 3
+
+
+def test_a_beginning_that_was_forgotten_on_purpose_is_not_missed() -> None:
+    rows = written(5)
+    _, _, checksum = decode_batch(rows[1][1], None)
+
+    for trimmed in (Trimmed(3, checksum, 9), Trimmed(4, 12345, 9)):
+        assert recover(Rows(rows[2:]), trimmed) == ([3, 4, 5], [])
+
+
+def test_a_torn_first_batch_is_refused_wherever_it_lies() -> None:
+    rows = written(5)[2:]
+    rows[0] = (3, flipped(rows[0][1]))
+
+    assert broken_at(rows, "checksum", trimmed=Trimmed(3, 0, 9)) == 3
 
 
 def test_a_batch_that_comes_twice_is_refused() -> None:

@@ -11,7 +11,7 @@ import sys
 
 from respq.errors import CommitFailed
 from respq.journal.disk import DiskJournal
-from respq.journal.recovery import read_batches
+from respq.journal.recovery import Chain, read_batches
 from tests.journal.history import History
 
 
@@ -25,7 +25,7 @@ def write(options: argparse.Namespace) -> None:
         options.data_dir, fsync=options.fsync, segment_bytes=options.segment_bytes
     )
     history = History(options.body_bytes)
-    for _ in read_batches(journal, tell):
+    for _ in read_batches(journal, tell, Chain()):
         history.next()
     if options.file_bytes_max:
         # What a full disk does: a write fails, here of the file that grows over the limit.

@@ -40,6 +40,7 @@ from respq.engine.records import (
     ScheduleFired,
     ScheduleRemoved,
     ScheduleSet,
+    Trimmed,
     WindowClosed,
     WindowOpened,
     WorkerOrdered,
@@ -139,6 +140,7 @@ class Expected:
                         yield record.queue, "ready", self._ids[number]
             case (
                 EpochStarted()
+                | Trimmed()
                 | QueueSet()
                 | QueueDropped()
                 | QueuePaused()

@@ -161,7 +161,7 @@ class Rig:
         loop = asyncio.get_running_loop()
         self.core = Core(self.broker, clock, settings, loop, fail=self.failures.append)
         self.committer = Committer(journal, position=1, checksum=0, epoch=1)
-        self.core.start(self.committer)
+        self.core.start(self.committer, None)
         self.commit_in_thread()
 
     def commit_in_thread(self) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from respq.config import IDLE_QUEUE_MS
-from respq.engine.core import DEFAULT_SETTINGS, EngineCore, check_name, shown
+from respq.engine.core import EngineCore, check_name, shown
 from respq.engine.jobs.job import DELETED, DONE, OVER
-from respq.engine.jobs.queue import FOREVER_MS, Queue
+from respq.engine.jobs.queue import DEFAULT_SETTINGS, FOREVER_MS, Queue
 from respq.engine.records import (
     GateOpened,
     JobRemoved,

@@ -9,6 +9,7 @@ import msgspec
 from respq.config import ERROR_BYTES_MAX, GATES_MAX, RESTART_LEASE_MS, TRANSACTION_BYTES_MAX
 from respq.engine.core import paused, shown
 from respq.engine.jobs import job as jobs
+from respq.engine.jobs.full import job_in_full
 from respq.engine.jobs.job import LEASED, PHASE_NAMES, Job, is_receipt
 from respq.engine.jobs.push import Producing, PushTerms
 from respq.engine.jobs.queue import Queue
@@ -439,29 +440,7 @@ class Delivering(Producing, Supervising):
             else:
                 self.emit(JobUndone(queue.number, job.number, now_ms))
         elif queue.job(job.number) is None and job.id not in queue.ids:
-            notes = job.notes or jobs.Notes()
-            self.emit(
-                JobReturned(
-                    queue.number,
-                    job.number,
-                    job.payload,
-                    job.priority,
-                    job.pushed_ms,
-                    job.due_ms,
-                    job.options,
-                    job.phase,
-                    job.order,
-                    job.since_ms,
-                    job.fence,
-                    job.holder,
-                    notes.failures,
-                    notes.crashes,
-                    notes.error,
-                    notes.reason,
-                    log=notes.log,
-                    history=notes.history,
-                )
-            )
+            self.emit(job_in_full(JobReturned, job))
 
     def held(
         self, now_ms: int, db: int, name: bytes, receipts: Sequence[bytes]

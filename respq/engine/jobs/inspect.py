@@ -72,6 +72,8 @@ def history_facts(job: Job) -> list[Facts]:
     First that it was pushed; last how it came to be where it is, unless that is told before.
     """
     events = [(job.pushed_ms, b"pushed", b"", b"")]
+    if job.ready_ms:
+        events.append((job.ready_ms, b"ready", b"", b""))
     for event in job.notes.history if job.notes is not None else ():
         events.append((event.at_ms, EVENT_NAMES[event.what], event.who, event.text))
     last = _last_event(job, told_ms={at_ms for at_ms, *_ in events})

@@ -106,12 +106,16 @@ class Job(msgspec.Struct, gc=False):
     Of a BLOCKED job it is that of the delay that may come after it.
     """
     options: JobOptions | None
+    position: int = 0
+    """In the journal, of the newest batch that has it in full."""
     notes: Notes | None = None
     fence: int = 0
     """Of the last delivery; 0 before the first."""
     holder: bytes = b""
     receipt: bytes = b""
     """Of the delivery it is in; derived, kept while LEASED."""
+    ready_ms: int = 0
+    """When the delay of its push was over; 0 if it had none, or it ended otherwise."""
 
     @property
     def id(self) -> bytes:

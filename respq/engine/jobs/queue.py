@@ -51,6 +51,7 @@ DELAY_BITS = 10
 place in an order of a million."""
 SPARSE = 1 << (CHUNK_BITS - 2)
 """So few jobs in a chunk are found faster by sorting them than by trying every number."""
+DEFAULT_SETTINGS = QueueSettings()
 ANY_PHASE = -1
 FOREVER_MS = 1 << 62
 """Until when a queue is paused without an end."""
@@ -150,6 +151,7 @@ class Queue:
         "orphaned",
         "paid_until",
         "pauses",
+        "position",
         "purging",
         "push_paid_until",
         "rate_opens_ms",
@@ -162,25 +164,17 @@ class Queue:
         "windows",
     )
 
-    def __init__(
-        self,
-        number: int,
-        db: int,
-        name: bytes,
-        *,
-        made_ms: int,
-        configured: bool,
-        settings: QueueSettings,
-        totals: Totals,
-    ) -> None:
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.db = db
-        self.name = name
-        self.made_ms = made_ms
-        self.active_ms = made_ms
-        self.configured = configured
-        self.settings = settings
-        self.totals = totals
+        self.db = 0
+        self.name = b""
+        self.made_ms = 0
+        self.active_ms = 0
+        self.configured = False
+        self.settings = DEFAULT_SETTINGS
+        self.totals = Totals()
+        self.position = 0
+        """As `Job.position`."""
         self.jobs: dict[int, dict[int, Job]] = {}
         self.pauses = Pauses()
         self.paid_until = 0
