@@ -130,4 +130,15 @@ def qstats(
             each.name: {**queue_facts(each, now_ms), **queue_figures(each, now_ms, figures)}
             for each in found
         }
-    return {**server_facts(state, now_ms), **server_figures(state, now_ms, figures)}
+    measured = server_figures(state, now_ms, figures)
+    return {**server_facts(state, now_ms), **measured, **_journal_facts(call)}
+
+
+def _journal_facts(call: Call) -> dict[bytes, int | str]:
+    """Return how large the journal is and how much of it lives; nothing where there is none."""
+    persistence = call.broker.figures().get("persistence", {})
+    return {
+        name: persistence[f"respq_{name.decode()}"]
+        for name in (b"journal_bytes", b"journal_live_bytes", b"compaction_running")
+        if f"respq_{name.decode()}" in persistence
+    }

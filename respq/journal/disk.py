@@ -60,7 +60,7 @@ class DiskJournal:
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="segment-keeper")
         self._ahead: Future[Segment] | None = None
         self._sealing: Future[None] | None = None
-        self._retiring: Future[None] | None = None
+        self._retiring: list[Future[None]] = []
         self._tail: Tail | None = None
         self._tail_file: TailFile | None = None
         self._last = self._durable = 0
@@ -125,17 +125,17 @@ class DiskJournal:
     def trim(self, position: int) -> None:
         """Have the sealed segments deleted that hold nothing from ``position`` on.
 
-        The keeper does it, one after the other: what it could not delete the next call reports,
-        and until then nothing behind it goes.
+        The keeper does it, one after the other, and nobody waits for it: what it could not delete
+        a later call reports, and until then nothing behind it goes.
         """
         try:
-            self._await_retiring()
+            self._check_retiring()
             self.sync()  # What was said again must not be lost with the machine.
             segments, old = self._segments, []
             while len(segments) > 1 and segments[0].last < position and not segments[0].is_open:
                 old.append(segments.pop(0))
             if old:
-                self._retiring = self._keeper.submit(_retire, old)
+                self._retiring.append(self._keeper.submit(_retire, old, tuple(self._retiring)))
         except _FAULTS as error:
             raise self._failure("a segment could not be retired", error) from error
 
@@ -164,7 +164,8 @@ class DiskJournal:
             if self._tail_file is not None and not self._failed:
                 self.sync()
                 self._await_sealing()
-                self._await_retiring()
+                for each in self._retiring:
+                    each.result()
                 self._segments[-1].close()
                 if self._ahead is not None and self._ahead.exception() is None:
                     self._ahead.result().close()
@@ -243,10 +244,12 @@ class DiskJournal:
         self._ahead = None
         self._active_bytes = 0
 
-    def _await_retiring(self) -> None:
-        """Wait until no segment is being retired; raise what went wrong."""
-        if self._retiring is not None:
-            self._retiring.result()
+    def _check_retiring(self) -> None:
+        """Raise what went wrong with the segments that have been retired."""
+        for each in self._retiring:
+            if each.done():
+                each.result()
+        self._retiring = [each for each in self._retiring if not each.done()]
 
     def _await_sealing(self) -> None:
         """Wait until no segment is being sealed; raise what went wrong with the last."""
@@ -273,7 +276,9 @@ class DiskJournal:
         self._directory.release()
 
 
-def _retire(segments: Sequence[Segment]) -> None:
+def _retire(segments: Sequence[Segment], before: Sequence[Future[None]]) -> None:
     """Delete segments, oldest first: one that stays must have nothing missing behind it."""
+    for each in before:
+        each.result()
     for segment in segments:
         segment.retire()

@@ -35,6 +35,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
@@ -62,6 +63,10 @@ SETTINGS: dict[str, str | int] = {
 SYNCHRONOUS = {"always": 2, "everysec": 1, "no": 1}
 BUSY_SECONDS = 10
 """How long to wait for a stranger's lock, as of someone's sqlite3 shell, before giving up."""
+
+FREED_BYTES = 4 << 20
+"""How much of a file that is deleted is freed at once."""
+FREE_PAUSE_S = 0.02
 
 _INSERT = (
     "INSERT INTO Cache (key, raw, store_time, access_time, mode, value)"
@@ -265,10 +270,19 @@ class Segment:
             witness.close()
 
     def retire(self) -> None:
-        """Delete it: first the name, durably, so that it is never found half there."""
+        """Delete it: first the name, durably, so that it is never found half there.
+
+        Then its files, from their ends: a commit beside it would have to wait until the file system
+        has freed all of a large one.
+        """
         retired = self.path + ".retired"
         os.rename(self.path, retired)
         fsync_directory(os.path.dirname(self.path))
+        for name in os.listdir(retired):
+            path = os.path.join(retired, name)
+            for size in range(_file_bytes(path) - FREED_BYTES, 0, -FREED_BYTES):
+                os.truncate(path, size)
+                time.sleep(FREE_PAUSE_S)
         shutil.rmtree(retired)
 
     def find_range(self) -> None:

@@ -1,0 +1,242 @@
+"""What a disk may hold when the power fails: the calls of a process, and any part of what it
+had not synced.
+
+strace writes down the calls (`trace`). A `Disk` takes them in their order; `left` gives what may
+be there after the power failed at that moment: of each file everything that was written before its
+last sync, of the rest any writes, whole, torn at a sector or not at all, in no order; of names
+what was done in a directory before its last sync, and of the rest a beginning.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECTOR_BYTES = 512
+CALLS = (
+    "openat,write,pwrite64,ftruncate,rename,renameat2,unlink,unlinkat,mkdir,rmdir,fsync,fdatasync"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that succeeded: its name, its words as strace shows them, and its result."""
+
+    name: str
+    words: tuple[str, ...]
+    began: int
+    """How many calls had ended when it began."""
+
+
+def trace(log: Path, *command: str) -> None:
+    """Run a Python module, and have every call that changes files written down."""
+    options = ("-f", "-y", "-xx", "-s", "100000000", "-e", f"trace={CALLS}", "-o", str(log))
+    subprocess.run(
+        ["strace", *options, sys.executable, "-m", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=120,
+    )
+
+
+def calls(log: Path) -> Iterator[Call]:
+    """Yield the calls of a trace in the order in which they ended."""
+    began: dict[str, tuple[str, int]] = {}
+    ended = 0
+    for line in log.read_text().splitlines():
+        pid, _, text = line.partition(" ")
+        text = text.strip()
+        if text.endswith("<unfinished ...>"):
+            began[pid] = text.removesuffix("<unfinished ...>"), ended
+            continue
+        start = ended
+        if resumed := re.match(r"<\.\.\. \w+ resumed>(.*)", text):
+            before, start = began.pop(pid)
+            text = before + resumed[1]
+        if found := re.fullmatch(r"(\w+)\((.*)\)\s+= (\d+)(<.*>)?", text):
+            name, words, result, path = found.groups()
+            ended += 1
+            yield Call(name, (*_words(words), result + (path or "")), start)
+
+
+def _words(text: str) -> list[str]:
+    # With -xx no byte of a string or path is shown as itself, so no comma is part of one.
+    return [word.strip() for word in text.split(",")]
+
+
+def _bytes(word: str) -> bytes:
+    """Return the bytes of a string, or of the path of a descriptor."""
+    shown = word[word.index("<") + 1 : -1] if "<" in word else word.strip('"')
+    return bytes.fromhex(shown.replace("\\x", ""))
+
+
+def _path(word: str) -> str:
+    return _bytes(word).decode()
+
+
+@dataclass
+class File:
+    """What was done to a file; the first ``synced`` of it is on the disk."""
+
+    steps: list[tuple[int, bytes | None]] = field(default_factory=list)
+    """Bytes from an offset on, or None: cut there."""
+    synced: int = 0
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Something that was done to names: `make`, `move` or `drop`."""
+
+    what: str
+    path: str
+    to: str = ""
+    file: File | None = None
+
+    @property
+    def directories(self) -> set[str]:
+        """The directories that it changed."""
+        return {str(Path(path).parent) for path in (self.path, self.to) if path}
+
+
+class Disk:
+    """Everything that a process did to the files under a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = str(root)
+        self.said: list[bytes] = []
+        """What it wrote to its standard output."""
+        self.syncs = 0
+        self._names: dict[str, File | None] = {}
+        self._namings: list[Naming] = []
+        self._durable: set[int] = set()
+        self._ended: list[tuple[File | None, int]] = []
+        """For each call, the file that it wrote to, and how many steps that had then."""
+        self._named: list[int] = []
+        """For each call, how many namings there were behind it."""
+
+    def take(self, call: Call) -> None:
+        """Let a call have happened."""
+        file: File | None = None
+        words = call.words
+        match call.name:
+            case "write" if words[0].startswith("1<"):
+                self.said.append(_bytes(words[1]))
+            case "pwrite64" if (file := self._file(words[0])) is not None:
+                file.steps.append((int(words[3]), _bytes(words[1])))
+            case "ftruncate" if (file := self._file(words[0])) is not None:
+                file.steps.append((int(words[1]), None))
+            case "write":
+                assert self._file(words[0]) is None or words[0].endswith("lock>"), call
+            case "openat" if "O_CREAT" in words[2]:
+                path = _path(words[-1])
+                if self._is_ours(path) and path not in self._names:
+                    self._name(Naming("make", path, file=File()))
+            case "mkdir":
+                if self._is_ours(path := _path(words[0])):
+                    self._name(Naming("make", path))
+            case "rename":
+                if self._is_ours(path := _path(words[0])):
+                    self._name(Naming("move", path, _path(words[1])))
+            case "unlink" | "rmdir":
+                if (path := _path(words[0])) in self._names:
+                    self._name(Naming("drop", path))
+            case "fsync" | "fdatasync":
+                self._sync(_path(words[0]), call.began)
+        self._ended.append((file, len(file.steps) if file is not None else 0))
+        self._named.append(len(self._namings))
+
+    def left(self, chance: random.Random, share: float) -> dict[str, bytes | None]:
+        """Return what may be there if the power fails now: bytes of files, None for directories.
+
+        ``share`` is how likely it is that something that was not synced is there all the same.
+        """
+        names: dict[str, File | None] = {}
+        others = [at for at in range(len(self._namings)) if at not in self._durable]
+        kept = {*others[: round(len(others) * chance.random())]} if share else set()
+        for at, naming in enumerate(self._namings):
+            if at in self._durable or at in kept:
+                _apply(names, naming)
+        return {
+            path: None if file is None else self._content(file, chance, share)
+            for path, file in names.items()
+            if str(Path(path).parent) in names or Path(path).parent == Path(self.root).parent
+        }
+
+    @staticmethod
+    def _content(file: File, chance: random.Random, share: float) -> bytes:
+        content = bytearray()
+        for at, (offset, data) in enumerate(file.steps):
+            written = data
+            if at >= file.synced:
+                if chance.random() >= share:
+                    continue
+                if data is not None and chance.random() < 0.2:
+                    sectors = chance.randrange(len(data) // SECTOR_BYTES + 1)
+                    written = data[: sectors * SECTOR_BYTES]
+            if written is None:
+                del content[offset:]
+                written = b""
+            content.extend(bytes(max(0, offset + len(written) - len(content))))
+            content[offset : offset + len(written)] = written
+        return bytes(content)
+
+    def _is_ours(self, path: str) -> bool:
+        return path == self.root or path.startswith(self.root + "/")
+
+    def _file(self, word: str) -> File | None:
+        return self._names.get(_path(word))
+
+    def _name(self, naming: Naming) -> None:
+        self._namings.append(naming)
+        _apply(self._names, naming)
+
+    def _sync(self, path: str, began: int) -> None:
+        """Have on the disk what had been done when the sync began."""
+        file = self._names.get(path)
+        if path in self._names:
+            self.syncs += 1
+        if file is not None:
+            before = (steps for other, steps in self._ended[:began] if other is file)
+            file.synced = max(file.synced, *before, 0)
+            return
+        count = self._named[began - 1] if began else 0
+        for at, naming in enumerate(self._namings[:count]):
+            if path in naming.directories:
+                self._durable.add(at)
+
+
+def _apply(names: dict[str, File | None], naming: Naming) -> None:
+    if naming.what == "make":
+        names[naming.path] = naming.file
+        return
+    inside = naming.path + "/"
+    moved = {
+        naming.to + each.removeprefix(naming.path): names.pop(each)
+        for each in [*names]
+        if each == naming.path or each.startswith(inside)
+    }
+    if naming.what == "move":
+        names.update(moved)
+
+
+def put(files: dict[str, bytes | None], root: str, to: Path) -> None:
+    """Make files and directories anew elsewhere; what SQLite keeps in memory alone is left out."""
+    for path, content in sorted(files.items()):
+        place = to / Path(path).relative_to(root)
+        if content is None:
+            place.mkdir(parents=True, exist_ok=True)
+        elif not path.endswith("-shm") and place.parent.is_dir():
+            place.write_bytes(content)
+
+
+def moments(disk: Disk, log: Path) -> Iterable[int]:
+    """Replay a trace into a disk; yield its number at each call that changed something."""
+    for number, call in enumerate(calls(log)):
+        disk.take(call)
+        yield number
