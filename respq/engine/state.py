@@ -558,7 +558,9 @@ class State:
     # Jobs.
 
     def _jobs_pushed(self, record: JobsPushed) -> None:
-        queue = self.queues.get(record.queue) or self.queue_of(record.queue)
+        queue = self.queues.get(record.queue)
+        if queue is None:
+            queue = self.queue_of(record.queue)
         payloads = record.payloads
         queue.totals.pushed += len(payloads)
         queue.active_ms = pushed_ms = record.pushed_ms
