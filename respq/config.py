@@ -184,6 +184,23 @@ class Settings:
     segment_bytes: int = _setting(
         64 * MIB, "size at which a journal segment is closed", unit="bytes"
     )
+    maxmemory: int = _setting(
+        0,
+        "memory of the process; near it, what makes the state grow is refused; 0 takes the limit "
+        "of the cgroup, or of the machine",
+        unit="bytes",
+    )
+    disk_free_bytes_min: int = _setting(
+        128 * MIB,
+        "free space on the disk of the journal under which what makes the state grow is refused; "
+        "0 never refuses",
+        unit="bytes",
+    )
+    ballast_bytes: int = _setting(
+        64 * MIB,
+        "size of a file in the data directory that is given up when the disk is full; 0 for none",
+        unit="bytes",
+    )
     idle_timeout_ms: int = _setting(
         0, "close a connection that is silent this long; 0 never", unit="ms"
     )

@@ -12,6 +12,8 @@
     ├─ Duplicate               DUPLICATE  its key, or its payload, is held; the holder's id follows
     ├─ RateLimited             RATELIMIT  too many in a time; how long to wait follows
     ├─ TooBig                  TOOBIG     a payload or a transaction over its limit
+    ├─ MemoryShort             OOM        memory is short, and the command would take more
+    ├─ DiskShort               MISCONF    the disk is nearly full, and the command would take more
     ├─ Exists                  EXISTS     the name is taken
     ├─ Immutable               IMMUTABLE  a setting that cannot change any more
     ├─ Cycle                   CYCLE      a job that would wait for itself
@@ -118,6 +120,18 @@ class TooBig(RespqError):
     """A payload, a name or a transaction is over its limit."""
 
     prefix = "TOOBIG"
+
+
+class MemoryShort(RespqError):
+    """Memory is short, and the command would make the state grow."""
+
+    prefix = "OOM"
+
+
+class DiskShort(RespqError):
+    """The disk of the journal is nearly full, and the command would make the state grow."""
+
+    prefix = "MISCONF"
 
 
 class Exists(RespqError):

@@ -53,9 +53,11 @@ class ServerProcess:
         """Start, and return at once."""
         where = ["--memory"] if self.data_dir is None else ["--data-dir", str(self.data_dir)]
         http = [] if "--http" in self.flags else ["--no-http"]
+        # Hundreds of directories are kept for a while: each would have one.
+        ballast = [] if "--ballast-bytes" in self.flags else ["--ballast-bytes", "0"]
         command = [*self.wrapper, sys.executable, "-m", "respq", "serve", "--port", str(self.port)]
         self._process = subprocess.Popen(
-            [*command, *where, *http, *self.flags],
+            [*command, *where, *http, *ballast, *self.flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

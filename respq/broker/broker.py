@@ -28,8 +28,10 @@ from respq.config import (
 )
 from respq.engine.engine import Engine
 from respq.errors import (
+    DiskShort,
     ExecAbort,
     Loading,
+    MemoryShort,
     NoAuth,
     ProtocolFault,
     RespqError,
@@ -79,20 +81,34 @@ class Broker:
         self.closing: list[Session] = []
         self.loading = False
         self.draining = False
+        self.shortage: RespqError | None = None
+        """What commands that make the state grow are answered now; None if they run."""
+        self.growth_refused = {MemoryShort.prefix: 0, DiskShort.prefix: 0}
+        """How many were answered so, by its prefix."""
         self.stop_wanted = False
         """SHUTDOWN was called."""
         self.stop_now = False
         """… with NOW: leases that are out are not waited for."""
-        self._commands = {
-            name: entry for name, entry in table.entries.items() if isinstance(entry, Command)
-        }
-
+        self._commands: dict[bytes, Command] = {}
+        """By name: those that need no more than a look-up to be admitted, …"""
+        self._runs: dict[bytes, Command] = {}
+        """… and of them those that can be carried out together."""
+        self._know_commands()
         self._bounds: dict[tuple[bytes, ...], Bound] = {}
         """What requests that may block mean: by their words, for they are repeated."""
         self._asked: tuple[Command, Bound, int, int, int] | None = None
         """What the last client that had to wait asked for, and when nothing had changed since."""
         self._wait = Wait((), 0, None)
         """… and how it waits."""
+
+    def _know_commands(self) -> None:
+        """Note which commands run without further questions; while there is a shortage, fewer."""
+        self._commands = {
+            name: entry
+            for name, entry in self.table.entries.items()
+            if isinstance(entry, Command)
+            and (self.shortage is None or Flags.DENYOOM not in entry.flags)
+        }
         self._runs = {name: each for name, each in self._commands.items() if each.run is not None}
 
     def open_session(self, session_id: int, **about: Any) -> Session:
@@ -520,12 +536,46 @@ class Broker:
         for session in list(self.sessions.values()):
             self.unblock(session)
 
+    def refuse_growth(self, now_ms: int, shortage: RespqError | None) -> None:
+        """Answer commands that make the state grow with an error; with None, run them again.
+
+        Schedules push nothing meanwhile. What they missed is made up for at the end of it, as
+        after a start.
+        """
+        was_short, is_short = self.shortage is not None, shortage is not None
+        self.shortage = shortage
+        if was_short == is_short:
+            return
+        self._know_commands()
+        self.engine.hold_schedules(now_ms, is_short)
+        if self.engine.state.news:
+            self.serve(now_ms)
+
+    def _check_growth(self, command: Command) -> None:
+        """Raise the shortage there is, if the command would make the state grow."""
+        shortage = self.shortage
+        if shortage is not None and Flags.DENYOOM in command.flags:
+            self.growth_refused[shortage.prefix] += 1
+            raise type(shortage)(str(shortage))
+
+    def _check_growth_of_all(self, queued: Iterable[list[bytes]]) -> None:
+        """Raise if one of the commands of a transaction would make the state grow."""
+        try:
+            for request in queued:
+                self._check_growth(self.resolve(request))
+        except (MemoryShort, DiskShort) as error:
+            # These are Redis' words.
+            reason = f"{error.prefix} {error}"
+            raise ExecAbort(f"Transaction discarded because of: {reason}") from error
+
     def exec_transaction(self, session: Session, now_ms: int) -> Reply:
         """Run the queued commands of a session as one transaction."""
         queued = session.queued
         assert queued is not None, "EXEC has checked it"
         tainted = session.tainted
         session.end_transaction()
+        if self.shortage is not None:
+            self._check_growth_of_all(queued)
         if tainted:
             raise ExecAbort("Transaction discarded because of previous errors.")
         for request in queued:
@@ -558,6 +608,7 @@ class Broker:
             raise Loading("respq is loading the journal in memory")
         if self.draining and Flags.DRAIN not in flags:
             raise ShuttingDown("the server is shutting down: connect to it again in a moment")
+        self._check_growth(command)
 
 
 def _bare(error: RespqError) -> RespqError:

@@ -41,7 +41,7 @@ class Flags(Flag):
     WRITE = auto()
     READONLY = auto()
     DENYOOM = auto()
-    """Makes the state grow."""
+    """Makes the state grow: refused while memory or the disk is short."""
     BLOCKING = auto()
     FAST = auto()
     ADMIN = auto()

@@ -94,7 +94,7 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
         timed.add((gate.until_ms, gate.number))
     for schedule in queue.schedules.values():
         assert state.schedules[schedule.number] is schedule
-        if schedule.next_ms and not schedule.paused:
+        if schedule.next_ms and not schedule.paused and not state.schedules_held:
             timed.add((schedule.next_ms, schedule.number))
     settings = queue.settings
     limits = settings.concurrency is not None or settings.rate is not None

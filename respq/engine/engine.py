@@ -81,7 +81,14 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
         self.workers.find_again()
         self.extend_leases(now_ms)
         self.find_ended()
-        self.catch_up(now_ms)
+        if not self.state.schedules_held:
+            self.catch_up(now_ms)
+
+    def hold_schedules(self, now_ms: int, held: bool) -> None:
+        """Have no schedule fire for a while, as if the server were down for them, or end that."""
+        self.state.hold_schedules(held)
+        if not held:
+            self.catch_up(now_ms)
 
     def deliverable(self, now_ms: int, db: int, name: bytes | int) -> int:
         """Return how many jobs pops of this name would find; a number is of a job that ended."""

@@ -119,6 +119,8 @@ class State:
         """By name, one dict a database."""
         self.timers: Timers[Timed] = Timers()
         self.live = False
+        self.schedules_held = False
+        """Whether no schedule is in the timers: none fires."""
         self.watched: Mapping[tuple[int, bytes | int], Any] = {}
         """Names that somebody waits for; kept by the broker."""
         self.news: list[tuple[int, bytes | int]] = []
@@ -1048,12 +1050,26 @@ class State:
         del self.placed[record.number]
         del self.queues[record.queue].schedules[schedule.name]
 
+    def hold_schedules(self, held: bool) -> None:
+        """Take all schedules out of the timers, or put them back."""
+        if held and not self.schedules_held:
+            for schedule in self.schedules.values():
+                self._untime_schedule(schedule)
+        was_held, self.schedules_held = self.schedules_held, held
+        if was_held and not held:
+            for schedule in self.schedules.values():
+                self._time_schedule(schedule)
+
+    def _is_timed(self, schedule: ScheduleSet) -> bool:
+        waits = schedule.next_ms > 0 and not schedule.paused
+        return waits and self.live and not self.schedules_held
+
     def _time_schedule(self, schedule: ScheduleSet) -> None:
-        if self.live and schedule.next_ms and not schedule.paused:
+        if self._is_timed(schedule):
             self.timers.add(schedule.next_ms, schedule.number, schedule)
 
     def _untime_schedule(self, schedule: ScheduleSet) -> None:
-        if self.live and schedule.next_ms and not schedule.paused:
+        if self._is_timed(schedule):
             self.timers.remove(schedule.next_ms, schedule.number)
 
     def _answer_kept(self, record: AnswerKept) -> None:

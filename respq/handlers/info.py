@@ -93,8 +93,8 @@ def _clients(call: Call) -> Facts:
     }
 
 
-def _memory(_: Call) -> Facts:
-    return {"maxmemory": 0, "maxmemory_policy": "noeviction"}
+def _memory(call: Call) -> Facts:
+    return {"maxmemory": call.broker.settings.maxmemory, "maxmemory_policy": "noeviction"}
 
 
 def _persistence(call: Call) -> Facts:

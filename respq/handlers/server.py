@@ -74,7 +74,7 @@ def _parameters(settings: Settings) -> Iterator[tuple[bytes, bytes]]:
         "dir": settings.data_dir,
         "loglevel": settings.log_level,
         "maxclients": settings.maxclients,
-        "maxmemory": 0,
+        "maxmemory": settings.maxmemory,
         "maxmemory-policy": "noeviction",
         "port": settings.port,
         "proto-max-bulk-len": settings.payload_bytes_max,

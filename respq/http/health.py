@@ -4,7 +4,8 @@
     draining   it ends: acks are taken, new work is not
     degraded   it runs, but what it executes does not become durable: a commit failed (the
                process is about to stop), or none has ended for `STALL_S` although one is
-               under way (the disk hangs); nothing that changes state is answered meanwhile
+               under way (the disk hangs); nothing that changes state is answered meanwhile.
+               Or memory or the disk is short, and it takes no more jobs
     ok         it takes work, and only then
 
 A hanging disk shows between two looks that are `STALL_S` apart, so it is found as often as
@@ -58,6 +59,8 @@ class Health:
         stalled_s = self._stalled_s()
         if stalled_s >= STALL_S:
             return Status("degraded", f"a commit has been under way for {int(stalled_s)} s or more")
+        if core.pressure.reason:
+            return Status("degraded", core.pressure.reason)
         return Status("ok")
 
     def _stalled_s(self) -> float:

@@ -120,6 +120,7 @@ class Metrics:
         )
         yield _counter("respq_requests_total", "Requests received.", traffic.commands_total)
         yield from self._command_families()
+        yield from _pressure_families(core)
         yield _gauge(
             "respq_held_replies",
             "Replies that wait until what they depend on is committed.",
@@ -254,6 +255,40 @@ def _total_samples(rows: list[Row], name: str, place: int) -> Iterator[Sample]:
 
 def _labels(row: Row) -> dict[str, str]:
     return {"db": str(row.db), "queue": row.label}
+
+
+def _pressure_families(core: Core) -> Iterator[Metric]:
+    pressure, space = core.pressure, core.pressure.space
+    yield _gauge(
+        "respq_memory_limit_bytes", "maxmemory, given or found; 0 for none.", pressure.limit_bytes
+    )
+    yield _gauge(
+        "respq_memory_used_bytes",
+        "Resident memory as it is compared with the limit.",
+        pressure.used_bytes,
+    )
+    yield _gauge(
+        "respq_memory_level", "0 ok, 1 warning, 2 critical: growth is refused.", pressure.level
+    )
+    refused = CounterMetricFamily(
+        "respq_growth_refused",
+        "Commands refused because memory or the disk was short.",
+        labels=["error"],
+    )
+    for prefix, count in core.broker.growth_refused.items():
+        refused.add_metric([prefix], count)
+    yield refused
+    if space is not None:
+        yield _gauge(
+            "respq_disk_free_bytes", "Free space on the disk of the journal.", space.free_bytes
+        )
+        yield _gauge(
+            "respq_disk_free_min_bytes",
+            "Free space under which growth is refused; 0 for never.",
+            space.floor_bytes,
+        )
+        yield _gauge("respq_disk_short", "1 while growth is refused for it.", space.is_short)
+        yield _gauge("respq_ballast_bytes", "Size of the ballast now.", space.held_bytes)
 
 
 def _commit_families(core: Core, committer: Committer) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
     lock                held by `flock`; the pid in it is for people
     tail                the newest batch that was answered for (tail.py)
+    ballast             room for when there is none left (ballast.py)
     segment-00000001    batches, oldest first (segment.py)
     segment-00000002    ┐ the last may still be empty: it is made ahead of need
     *.new  *.retired    ┘ half made, half deleted: cleared at the next start
@@ -16,15 +17,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import shutil
 
 from respq.errors import DataDirectoryHeld, StartRefused
+from respq.journal.ballast import Ballast, free_bytes
+
+log = logging.getLogger(__name__)
 
 _SEGMENT = re.compile(r"segment-(\d{8,})")
 _LEFTOVER = re.compile(r"segment-\d{8,}\.(new|retired)")
-_OTHERS = ("lock", "tail", "lost+found")
+_OTHERS = ("lock", "tail", "ballast", "lost+found")
 
 
 def fsync_directory(path: str) -> None:
@@ -44,8 +49,8 @@ class DataDirectory:
 
         Args:
             data_dir: its path.
-            create: make it where there is none, and write our pid into the lock. A reader
-                makes and changes nothing.
+            create: make it where there is none, write our pid into the lock, and give up the
+                ballast if the disk is nearly full. A reader makes and changes nothing.
 
         Raises:
             DataDirectoryHeld: another process has it.
@@ -69,6 +74,11 @@ class DataDirectory:
     def tail_path(self) -> str:
         """Where the tail lies."""
         return os.path.join(self.path, "tail")
+
+    @property
+    def ballast_path(self) -> str:
+        """Where the ballast lies."""
+        return os.path.join(self.path, "ballast")
 
     def segment_path(self, number: int) -> str:
         """Where the segment of that number lies."""
@@ -110,6 +120,7 @@ class DataDirectory:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if create:
+                self._make_room()
                 os.truncate(lock, 0)
                 os.pwrite(lock, b"%d\n" % os.getpid(), 0)
         except BlockingIOError:
@@ -123,6 +134,18 @@ class DataDirectory:
             os.close(lock)
             raise
         return lock
+
+    def _make_room(self) -> None:
+        """Give up the ballast if less is free than it takes: a start has to write."""
+        ballast = Ballast(self.ballast_path, 0)
+        held = ballast.held_bytes()
+        if held and free_bytes(self.path) < held:
+            ballast.remove()
+            log.warning(
+                "the disk of '%s' is nearly full: the ballast was given up to make room for this "
+                "start",
+                self.path,
+            )
 
 
 def _make_directory(path: str) -> None:

@@ -25,6 +25,7 @@ from functools import partial
 from diskcache import Timeout
 
 from respq.errors import CommitFailed, StartRefused
+from respq.journal.ballast import Ballast
 from respq.journal.directory import DataDirectory, fsync_directory
 from respq.journal.journal import PositionTaken
 from respq.journal.reader import checksum_at, find_ranges, read_segments, unreadable
@@ -174,6 +175,10 @@ class DiskJournal:
             raise self._failure("the journal could not be closed", error) from error
         finally:
             self._abandon()
+
+    def ballast(self, size_bytes: int) -> Ballast:
+        """Return the ballast of this size beside the segments; it need not be there yet."""
+        return Ballast(self._directory.ballast_path, size_bytes)
 
     def size_bytes(self) -> int:
         """Return the space that all segments take."""

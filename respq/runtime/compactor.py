@@ -42,6 +42,7 @@ CROWDED_PAUSE: Final = 1
 slowly."""
 _AWAIT_S: Final = 0.001
 """How long to wait at least until the next slice."""
+_NEVER_BYTES: Final = 1 << 62
 _READING: Final = -1
 """What a task yields instead of bytes when it waits for a batch to be read."""
 
@@ -109,6 +110,11 @@ class Compactor:
             return written_bytes >= self._look_bytes
         return perf_counter() >= self._next_s
 
+    def look_soon(self) -> None:
+        """Look in the next turn how much of the journal lives, however little was written."""
+        if self._look_bytes < _NEVER_BYTES:
+            self._look_bytes = 0
+
     def wait_s(self) -> float:
         """Return how long it is to the next slice."""
         return max(0.0, self._next_s - perf_counter())
@@ -137,7 +143,7 @@ class Compactor:
                 f"the journal cannot be compacted beyond position {self._seen[0]}: {fault}"
             )
             self._task = None
-            self._look_bytes = 1 << 62
+            self._look_bytes = _NEVER_BYTES
         self._note_seen(said)
         ended_s = perf_counter()
         pause = CROWDED_PAUSE if self._crowded else PAUSE
@@ -156,7 +162,7 @@ class Compactor:
     def close(self) -> None:
         """Stop reading; the journal may be closed then."""
         self._task = None
-        self._look_bytes = 1 << 62
+        self._look_bytes = _NEVER_BYTES
         self._reader.shutdown()
 
     def _look(self) -> Iterator[int]:

@@ -48,6 +48,7 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.lag import STALL_S, LoopLag, Stalls
+from respq.runtime.pressure import Pressure
 from respq.runtime.traffic import Traffic
 
 _SYNC_EVERY_S = 1.0
@@ -111,6 +112,7 @@ class Core:
         self._has_compacted = False
         """Whether a slice of compaction is in the open batch."""
         self._compacts_later = False
+        self.pressure = Pressure(self, settings.maxmemory)
 
     # Turns.
 

@@ -35,12 +35,15 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
+from respq.runtime.pressure import LEVEL_NAMES, resident_bytes
+from respq.runtime.space import Space
 from respq.runtime.zones import load_zone
 from respq.server.connection import Connection
 from respq.server.files import fit_clients
 from respq.server.idle import IdleTimeout
 from respq.server.listener import Listeners
 from respq.server.logs import Log, open_log
+from respq.server.memory import fit_memory
 
 if TYPE_CHECKING:
     from respq.http.app import Sidecar
@@ -81,6 +84,7 @@ class Server:
         self.broker.loading = True
         self.clock = Clock()
         self.core = Core(self.broker, self.clock, settings, self.loop, fail=self.fail)
+        self.core.pressure.report = log.warning
         self.sidecar = _sidecar(self.core, settings)
         self.listeners = Listeners(settings, lambda: Connection(self))
         self.connections: dict[int, Connection] = {}
@@ -132,6 +136,8 @@ class Server:
         else:
             state.build_indexes()
         self.clock.start_from(self.replayed.now_ms)
+        if self.journal is not None:
+            await self._watch_space(self.journal)
         committer = compactor = None
         if self.journal is not None:
             epoch = self.replayed.epoch + 1
@@ -148,8 +154,10 @@ class Server:
                 report=self.log.error,
             )
             self.engine.emit(EpochStarted(epoch, self.clock.now_ms(), __version__))
+        self.core.pressure.look()  # It decides whether schedules fire now.
         self.engine.start(self.clock.now_ms())
         self.core.start(committer, compactor)
+        self.core.pressure.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_CONFIGURE_GC)
@@ -160,9 +168,18 @@ class Server:
             address=self.listeners.shown(),
             data_dir="none" if settings.memory else settings.data_dir,
             durability=durability(settings),
+            maxmemory=settings.maxmemory,
             records=self.replayed.records,
             seconds=round(time.monotonic() - started_s, 3),
         )
+
+    async def _watch_space(self, journal: DiskJournal) -> None:
+        settings = self.settings
+        ballast = journal.ballast(settings.ballast_bytes)
+        space = Space(ballast, settings.disk_free_bytes_min, self.log.warning)
+        await asyncio.to_thread(space.look)
+        self.core.pressure.watch(space)
+        space.start()
 
     def _report_recovery(self, sentence: str) -> None:
         self.log.warning(sentence)
@@ -259,6 +276,7 @@ class Server:
         if self.sidecar is not None:
             await self.sidecar.close()
         self.core.lag.stop()
+        self.core.pressure.stop()
         self.idle.stop()
         for client in list(self.connections.values()):
             if self.core.failed:
@@ -269,6 +287,8 @@ class Server:
         if self.core.committer is not None:
             self.core.committer.stop()
         self.core.stop_compacting()
+        if self.core.pressure.space is not None:
+            self.core.pressure.space.stop()
         if self.journal is not None:
             self.journal.close()
 
@@ -305,6 +325,15 @@ class Server:
                 "respq_compaction_relocated": compactor.relocated,
                 "respq_compaction_relocated_bytes": compactor.relocated_bytes,
             }
+        pressure = core.pressure
+        if pressure.space is not None:
+            persistence |= {
+                "respq_disk_free_bytes": pressure.space.free_bytes,
+                "respq_disk_free_bytes_min": pressure.space.floor_bytes,
+                "respq_disk_short": int(pressure.space.is_short),
+                "respq_ballast_bytes": pressure.space.held_bytes,
+            }
+        peak_bytes = usage.ru_maxrss * 1024
         return {
             "server": {
                 "run_id": self.run_id,
@@ -314,8 +343,10 @@ class Server:
                 "uptime_in_days": uptime_s // 86_400,
             },
             "memory": {
-                "used_memory": resident_bytes(),
-                "used_memory_peak": usage.ru_maxrss * 1024,
+                # Where it is not Linux the peak is the best there is.
+                "used_memory": resident_bytes() or peak_bytes,
+                "used_memory_peak": peak_bytes,
+                "respq_memory_level": LEVEL_NAMES[pressure.level],
             },
             "cpu": {
                 "used_cpu_sys": f"{usage.ru_stime:.6f}",
@@ -327,6 +358,10 @@ class Server:
                 "total_commands_processed": core.traffic.commands_total,
                 "rejected_connections": core.traffic.rejected_total,
                 "client_output_buffer_limit_disconnections": core.traffic.cut_total,
+                **{
+                    f"respq_refused_{prefix.lower()}": count
+                    for prefix, count in self.broker.growth_refused.items()
+                },
                 "respq_loop_lag_max_us": int(self.core.lag.max_ms * 1_000),
                 "respq_loop_stall_max_us": int(self.core.stalls.max_s * 1_000_000),
             },
@@ -363,15 +398,6 @@ def durability(settings: Settings) -> str:
     return "memory" if settings.memory else settings.fsync
 
 
-def resident_bytes() -> int:
-    """Return the resident memory of this process."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize()
-    except OSError:  # Not Linux: the peak is the best there is.
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def run(settings: Settings) -> int:
     """Serve until a signal or SHUTDOWN ends it; return the exit status.
 
@@ -380,7 +406,7 @@ def run(settings: Settings) -> int:
     """
     log = open_log(settings.log_level, settings.log_format)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    settings = fit_clients(settings, log)
+    settings = fit_memory(fit_clients(settings, log), log)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings, log))
 

@@ -54,6 +54,12 @@ def test_info_says_what_clients_look_for() -> None:
     assert not {"valkey_version", "dragonfly_version"} & info.keys()
 
 
+def test_the_limit_of_the_memory_is_told_to_people_too() -> None:
+    info = parsed(Harness(Settings(maxmemory=3 << 20)), "INFO memory")
+
+    assert (info["maxmemory"], info["maxmemory_human"]) == (3_145_728, "3.00M")
+
+
 def test_what_the_process_knows_stands_in_the_same_sections() -> None:
     harness = Harness()
     harness.broker.figures = figures

@@ -42,6 +42,12 @@ def test_config_tells_clients_what_they_ask_of_redis() -> None:
     assert config(harness, "CONFIG GET proto-max-bulk-len") == {b"proto-max-bulk-len": b"16777216"}
 
 
+def test_config_tells_the_limit_that_holds() -> None:
+    harness = Harness(Settings(maxmemory=3 << 20))
+
+    assert config(harness, "CONFIG GET maxmemory") == {b"maxmemory": b"3145728"}
+
+
 def test_config_of_a_server_without_a_journal_says_so() -> None:
     harness = Harness(Settings(memory=True))
 

@@ -26,6 +26,7 @@ from respq.engine.state import State
 from respq.errors import CommitFailed
 from respq.handlers import command_table
 from respq.http.app import Sidecar
+from respq.journal.ballast import Ballast
 from respq.journal.journal import Journal
 from respq.journal.memory import MemoryJournal
 from respq.resp.parser import Arrived
@@ -35,6 +36,8 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
+from respq.runtime.pressure import Pressure
+from respq.runtime.space import Space
 from respq.runtime.zones import load_zone
 
 START_MS = 1_700_000_000_000
@@ -110,6 +113,8 @@ class Beside:
     def __init__(self, journal: Journal | None = None) -> None:
         self.runner = asyncio.Runner()
         self.now_ms = START_MS
+        self.free_bytes = 1 << 40
+        """On the disk of the journal."""
         self.run(self._open(journal))
         self.session = self.client()
 
@@ -126,6 +131,8 @@ class Beside:
                 self.broker.engine, journal, segment_bytes=settings.segment_bytes, report=print
             )
             self.core.start(Committer(journal, position=1, checksum=0, epoch=1), compactor)
+            ballast = Ballast("/nowhere/ballast", 0)
+            self.core.pressure.space = Space(ballast, 1_000, print, lambda: self.free_bytes)
         self.sidecar = Sidecar(self.core, settings)
         await self.sidecar.open()
 
@@ -164,6 +171,19 @@ class Beside:
         """End the turn of the loop, and let time pass."""
         self.run(asyncio.sleep(0))
         self.now_ms += elapsed_ms
+
+    def look(self, *, used_bytes: int, free_bytes: int = 1 << 40) -> None:
+        """Have memory and disk looked at when they are so."""
+        pressure = self.core.pressure
+        pressure.limit_bytes = 1_000
+        pressure.read_used = lambda: used_bytes
+        self.free_bytes = free_bytes
+        if pressure.space is not None:
+            pressure.space.look()
+        self.run(self._look(pressure))
+
+    async def _look(self, pressure: Pressure) -> None:
+        pressure.look()
 
     def settle(self) -> None:
         """Let the loop run until everything is committed, or cannot be."""

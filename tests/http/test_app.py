@@ -52,6 +52,33 @@ def test_server_that_begins_to_drain_says_so_at_once(server: Beside) -> None:
     assert server.get("/readyz").json["status"] == "draining"
 
 
+@pytest.mark.parametrize(
+    ("used_bytes", "free_bytes", "reason"),
+    [
+        (900, 5_000, "memory is short: 900 bytes are used, maxmemory is 1000; "),
+        (0, 999, "the disk of the journal has room for 999 bytes; "),
+    ],
+)
+def test_server_whose_memory_or_disk_is_short_is_degraded_and_not_ready(
+    used_bytes: int, free_bytes: int, reason: str
+) -> None:
+    server = Beside(MemoryJournal())
+    server.look(used_bytes=899)
+    assert server.get("/readyz").status == 200
+
+    server.look(used_bytes=used_bytes, free_bytes=free_bytes)
+
+    health, ready = server.get("/healthz"), server.get("/readyz")
+    assert (health.status, ready.status) == (200, 503)
+    assert ready.json["status"] == "degraded"
+    assert ready.json["reason"].startswith(reason)
+    assert "what makes the state grow is refused" in ready.json["reason"]
+    server.look(used_bytes=699, free_bytes=1_250)
+    assert server.get("/readyz").json == {"status": "ok", "version": __version__}
+    server.settle()
+    server.close()
+
+
 def test_server_whose_commit_failed_is_degraded_and_not_ready() -> None:
     server = Beside(BrokenJournal())
     server.say("QPUSH mail x")

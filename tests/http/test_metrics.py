@@ -117,6 +117,39 @@ def test_clients_and_those_of_them_who_wait_are_counted(server: Beside) -> None:
     assert metrics.value("respq_waiters") == 1
 
 
+def test_memory_and_disk_and_what_they_refuse_are_shown() -> None:
+    server = Beside(MemoryJournal())
+    names = (
+        *("memory_limit_bytes", "memory_used_bytes", "memory_level", "disk_free_bytes"),
+        *("disk_free_min_bytes", "disk_short", "ballast_bytes"),
+    )
+    shown = []
+    for used_bytes, free_bytes in ((800, 5_000), (900, 5_000), (0, 999)):
+        server.look(used_bytes=used_bytes, free_bytes=free_bytes)
+        server.say("QPUSH mail x")
+        server.settle()
+        metrics = server.metrics()
+        shown.append([metrics.value(f"respq_{name}") for name in names])
+    server.close()
+
+    assert shown == [
+        [1_000, 800, 1, 5_000, 1_000, 0, 0],
+        [1_000, 900, 2, 5_000, 1_000, 0, 0],
+        [1_000, 0, 0, 999, 1_000, 1, 0],
+    ]
+    refused = [metrics.value("respq_growth_refused_total", error=e) for e in ("OOM", "MISCONF")]
+    assert refused == [1, 1]
+
+
+def test_without_a_journal_nothing_is_said_of_the_disk(server: Beside) -> None:
+    server.look(used_bytes=0)
+
+    metrics = server.metrics()
+
+    assert metrics.value("respq_memory_limit_bytes") == 1_000
+    assert not [each for each in metrics.families if "disk" in each or "ballast" in each]
+
+
 def test_workers_are_counted_by_state(server: Beside) -> None:
     for line in (
         *("QPOP mail CONSUMER w1", "QPOP mail CONSUMER w2", "QPOP mail CONSUMER w3"),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from respq.errors import DataDirectoryHeld, StartRefused
+from respq.journal import directory as directory_module
 from respq.journal.directory import DataDirectory
 
 
@@ -46,6 +47,36 @@ def test_a_directory_with_strangers_is_refused_and_left_alone(tmp_path: Path, na
         DataDirectory(str(tmp_path), create=True)
 
     assert os.listdir(tmp_path) == [name]
+
+
+def test_the_ballast_is_no_stranger_and_stays_where_there_is_room(tmp_path: Path) -> None:
+    (tmp_path / "ballast").write_bytes(bytes(4_096))
+
+    DataDirectory(str(tmp_path), create=True).release()
+
+    assert (tmp_path / "ballast").stat().st_size == 4_096
+
+
+@pytest.mark.parametrize(("free", "stays"), [(4_096, True), (4_095, False), (0, False)])
+def test_the_ballast_makes_room_for_a_start_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, stays: bool
+) -> None:
+    (tmp_path / "ballast").write_bytes(bytes(4_096))
+    monkeypatch.setattr(directory_module, "free_bytes", lambda path: free)
+
+    DataDirectory(str(tmp_path), create=True).release()
+
+    assert (tmp_path / "ballast").exists() is stays
+
+
+def test_a_reader_leaves_the_ballast_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    DataDirectory(str(tmp_path), create=True).release()
+    (tmp_path / "ballast").write_bytes(bytes(4_096))
+    monkeypatch.setattr(directory_module, "free_bytes", lambda path: 0)
+
+    DataDirectory(str(tmp_path), create=False).release()
+
+    assert (tmp_path / "ballast").exists()
 
 
 @pytest.mark.parametrize("name", [".snapshot", "lost+found"])

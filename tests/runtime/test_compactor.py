@@ -235,6 +235,25 @@ def test_what_may_be_forgotten_is_forgotten_after_a_restart() -> None:
     assert journal.trims == [journal.first]
 
 
+def test_it_can_be_told_to_look_though_little_was_written() -> None:
+    async def test(server: Server) -> None:
+        await server.finish(Remote(server), 100)
+        await server.compacted()
+        compactor, written = server.compactor, server.committer.figures.bytes
+        assert not compactor.is_due(written)
+
+        compactor.look_soon()
+
+        assert compactor.is_due(written)
+        await server.compacted()
+        assert not compactor.is_due(server.committer.figures.bytes)
+        compactor.close()
+        compactor.look_soon()
+        assert not compactor.is_due(written)
+
+    scenario(test)
+
+
 def test_a_segment_that_is_still_open_is_not_read() -> None:
     async def test(server: Server) -> None:
         server.core.compactor = None

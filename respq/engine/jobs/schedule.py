@@ -3,7 +3,8 @@
 A fire is one transaction: the job and the schedule's next time. A crash can lose neither
 one nor do one twice. A slot is *missed* when it passed while the server was down; what
 happens to missed slots is the schedule's CATCHUP. While the server is up every slot
-fires, however late the turn is that finds it due.
+fires, however late the turn is that finds it due; but while memory or the disk is short, it
+is for schedules as if the server were down (`Engine.hold_schedules`).
 """
 
 from __future__ import annotations
@@ -249,7 +250,7 @@ class Scheduling(Producing):
         return job is not None and job.phase not in (DEAD, DONE)
 
     def catch_up(self, now_ms: int) -> None:
-        """Deal with the slots that passed while the server was down."""
+        """Deal with the slots that passed while the server was down, or schedules were held."""
         for schedule in list(self.state.schedules.values()):
             if schedule.paused or not schedule.next_ms or schedule.next_ms > now_ms:
                 continue

@@ -1,0 +1,212 @@
+"""Pressure: when memory or the disk is short, what makes the state grow is refused.
+
+    memory    ok ──── 80 % ───► warning ──── 90 % ───► critical
+              ▲                    │                       │
+              └──── under 70 % ────┴───────────────────────┘
+
+A timer reads the resident memory, and what `Space` found on the disk, a few times a second;
+commands look at nothing (`Broker.refuse_growth`). What ends jobs is never refused: it is the
+way out.
+
+glibc keeps what is freed in pieces: of 200,000 jobs of 2 KB that are all done it keeps 490 MB of
+504, and gives back 427 when it is told to (`malloc_trim`, 32 ms). So from the warning on it is
+told to now and then, or a shortage would never end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import resource
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from respq.errors import DiskShort, MemoryShort, RespqError
+from respq.runtime.compactor import Compactor
+from respq.runtime.space import Space
+
+if TYPE_CHECKING:
+    from respq.runtime.core import Core
+
+LOOK_S: Final = 0.1
+COMPACT_S: Final = 5.0
+"""While the disk is short, compaction looks for something to do so often."""
+TRIM_S: Final = 2.0
+"""From the warning on, the allocator gives back what it has so often."""
+OK: Final = 0
+WARNING: Final = 1
+CRITICAL: Final = 2
+LEVEL_NAMES: Final = ("ok", "warning", "critical")
+WARNING_PERCENT: Final = 80
+CRITICAL_PERCENT: Final = 90
+OK_PERCENT: Final = 70
+
+_PAGE_BYTES: Final = resource.getpagesize()
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0
+
+
+def give_back() -> None:
+    """Have the allocator give back memory that is free, where it can be told to."""
+    if _trim is not None:
+        _trim(0)
+
+
+def _find_trim() -> Callable[[int], int] | None:
+    try:
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # It is not glibc.
+        return None
+    return found
+
+
+_trim: Final = _find_trim()
+
+
+def next_level(level: int, used_bytes: int, limit_bytes: int) -> int:
+    """Return the level that follows on a level; without a limit of 0 it is always `OK`."""
+    if used_bytes * 100 >= limit_bytes * CRITICAL_PERCENT and limit_bytes:
+        return CRITICAL
+    if used_bytes * 100 < limit_bytes * OK_PERCENT or not limit_bytes:
+        return OK
+    if used_bytes * 100 >= limit_bytes * WARNING_PERCENT:
+        return max(level, WARNING)
+    return level
+
+
+def _tell_nobody(_: str, **__: Any) -> None:
+    """Report to nobody."""
+
+
+class Pressure:
+    """Looks at memory and disk for a core, and has its broker refuse growth."""
+
+    def __init__(self, core: Core, limit_bytes: int) -> None:
+        """Look at nothing yet.
+
+        Args:
+            core: whose broker is told.
+            limit_bytes: of the memory; 0 for none.
+        """
+        self.limit_bytes = limit_bytes
+        self.used_bytes = 0
+        self.level = OK
+        self.space: Space | None = None
+        """What is known of the disk; None where no journal is kept. See `watch`."""
+        self.reason = ""
+        """Why growth is refused, as a sentence; empty if it is not."""
+        self.read_used: Callable[[], int] = resident_bytes
+        self.report: Callable[..., None] = _tell_nobody
+        """Called with a sentence, and numbers by name, when something changes."""
+        self.give_back: Callable[[], None] = give_back
+        self.clock_s: Callable[[], float] = core.loop.time
+        self._core = core
+        self._disk_is_short = False
+        self._compacts_s = 0.0
+        """When to have compaction look at the journal again."""
+        self._trims_s = 0.0
+        """When to have memory given back again."""
+        self._trimming: asyncio.Future[None] | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Look now, and again and again from now on."""
+        self.look()
+        self._handle = self._core.loop.call_later(LOOK_S, self.start)
+
+    def watch(self, space: Space) -> None:
+        """Look at the disk too, and at once when it gets short."""
+        self.space = space
+        space.tell_change = self._look_now
+
+    def _look_now(self) -> None:
+        """Have the loop look; called from another thread."""
+        with suppress(RuntimeError):  # The loop is closed.
+            self._core.loop.call_soon_threadsafe(self.look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def look(self) -> None:
+        """Look once, and have growth refused or taken."""
+        self.used_bytes = self.read_used()
+        level = next_level(self.level, self.used_bytes, self.limit_bytes)
+        if level != self.level:
+            self._note_level(level)
+        space = self.space
+        if space is not None and space.is_short != self._disk_is_short:
+            self._note_disk(space)
+        core = self._core
+        if level != OK:
+            self._have_given_back()
+        if self._disk_is_short and core.compactor is not None:
+            self._have_compacted(core.compactor)
+        shortage = self._shortage()
+        if shortage is not None or core.broker.shortage is not None:
+            # In a turn: what schedules missed is pushed when it is over.
+            core.broker.refuse_growth(core.begin_turn(), shortage)
+
+    def _have_given_back(self) -> None:
+        """Have memory given back now and then, in a thread."""
+        now_s = self.clock_s()
+        is_at_it = self._trimming is not None and not self._trimming.done()
+        if now_s >= self._trims_s and not is_at_it:
+            self._trims_s = now_s + TRIM_S
+            self._trimming = self._core.loop.run_in_executor(None, self.give_back)
+
+    def _have_compacted(self, compactor: Compactor) -> None:
+        """Have the journal looked at now and then, though little is written to it any more.
+
+        What is popped and acknowledged meanwhile makes much of it dead.
+        """
+        now_s = self.clock_s()
+        if now_s >= self._compacts_s:
+            self._compacts_s = now_s + COMPACT_S
+            compactor.look_soon()
+
+    def _shortage(self) -> RespqError | None:
+        """Return what commands that make the state grow are answered, and note the reason."""
+        if self.level == CRITICAL:
+            self.reason = (
+                f"memory is short: {self.used_bytes} bytes are used, maxmemory is "
+                f"{self.limit_bytes}; what makes the state grow is refused"
+            )
+            # The words of Redis, with its full stop.
+            return MemoryShort("command not allowed when used memory > 'maxmemory'.")
+        if self._disk_is_short and self.space is not None:
+            space = self.space
+            self.reason = (
+                f"the disk of the journal has room for {space.room_bytes} bytes; what makes the "
+                f"state grow is refused until it has room for {space.back_bytes}"
+            )
+            return DiskShort(f"{self.reason}: make room; pops and acks go on")
+        self.reason = ""
+        return None
+
+    def _note_level(self, level: int) -> None:
+        sentence = {
+            OK: "memory is no longer short",
+            WARNING: f"memory is getting short: over {WARNING_PERCENT} % of maxmemory",
+            CRITICAL: f"memory is short: over {CRITICAL_PERCENT} % of maxmemory, so what makes the "
+            "state grow is refused with -OOM",
+        }[level]
+        self.level = level
+        self.report(sentence, used=self.used_bytes, maxmemory=self.limit_bytes)
+
+    def _note_disk(self, space: Space) -> None:
+        self._disk_is_short = space.is_short
+        if space.is_short:
+            sentence = "the disk is short, so what makes the state grow is refused with -MISCONF"
+        else:
+            sentence = "the disk is no longer short"
+        self.report(sentence, room=space.room_bytes, disk_free_bytes_min=space.floor_bytes)
