@@ -44,6 +44,8 @@ LAYERS = {
     "http": Layer(
         {"errors", "engine", "broker", "runtime", "config"}, {"prometheus_client", "aiohttp"}
     ),
+    # It judges the server, so it takes nothing from it.
+    "check": Layer(set(), {"msgspec"}, is_pure=True),
     "cli": Layer(None, {"click", "msgspec"}),
     "__main__": Layer({"cli"}),
     "__init__": Layer(set()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from respq import __version__
+from respq.cli.check import check
 from respq.cli.health import health
 from respq.cli.journal import journal
 from respq.cli.serve import serve
@@ -19,3 +20,4 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(journal)
 main.add_command(health)
+main.add_command(check)
