@@ -57,7 +57,7 @@ rivals:
 soak: dev
 	$(BIN)/python bench/soak.py $(ARGS)
 
-# Hundreds of kills instead of the twenty of the tests.
+# 200 kills instead of the twenty of the tests, and `respq check` over what the clients recorded.
 storm: dev
 	$(BIN)/python -m tests.crash.storm $(ARGS)
 
