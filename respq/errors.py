@@ -34,6 +34,7 @@
     ├─ BadSetting              a flag, a variable or a line of respq.toml that cannot be used
     ├─ DataDirectoryHeld       another process holds the data directory
     └─ JournalBroken           the journal is damaged; carries the position
+    JournalRefused             not for clients: why a journal cannot be copied, repaired or replayed
     CommitFailed               not for clients: the journal took no batch; the process must stop
 
 A refusal leaves no trace: these are raised before the first record of a command is
@@ -244,6 +245,10 @@ class JournalBroken(StartRefused):
         )
         self.position = position
         self.reason = reason
+
+
+class JournalRefused(Exception):
+    """Why a journal cannot be copied, repaired or replayed as asked; nothing was changed."""
 
 
 class CommitFailed(Exception):

@@ -10,20 +10,15 @@ where they are UTF-8, else ``{"base64": ...}``.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from respq.cli.values import instant, plain, quoted
 from respq.engine.batch import BatchHeader, BrokenBatch, decode_batch
 from respq.engine.codec import UnreadableRecord, decode_records
-
-_SHOWN_BYTES_MAX = 256
-"""Of a value in a line for people; JSON has all of it."""
-_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 BatchLine = Callable[[BatchHeader], str]
 RecordLine = Callable[[int, msgspec.Struct], str]
@@ -59,7 +54,7 @@ def _batch(header: BatchHeader) -> str:
     return (
         "batch {position}  {time}  epoch {epoch}  next number {next_number}  "
         "fence {next_fence}  order {next_order}  records {record_count}"
-    ).format(time=_instant(header.now_ms), **fields)
+    ).format(time=instant(header.now_ms), **fields)
 
 
 def _record(_position: int, record: msgspec.Struct) -> str:
@@ -72,19 +67,10 @@ def _fields(record: msgspec.Struct) -> Iterator[tuple[str, Any]]:
     return ((name, getattr(record, name)) for name in record.__struct_fields__)
 
 
-def _instant(now_ms: int) -> str:
-    """Return an instant as ISO 8601 in UTC; one beyond the calendar as its number."""
-    try:
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now_ms)
-    except OverflowError:
-        return str(now_ms)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _shown(value: object) -> str:
     match value:
         case bytes():
-            return _quoted(value)
+            return quoted(value)
         case list() | tuple():
             return "[" + ", ".join(_shown(each) for each in value) + "]"
         case msgspec.Struct():
@@ -97,43 +83,10 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-def _quoted(value: bytes) -> str:
-    """Return bytes in quotes: text as it is, what is none or cannot be seen by its code."""
-    text = value[:_SHOWN_BYTES_MAX].decode(errors="surrogateescape")
-    shown = "".join(
-        _ESCAPES.get(each) or (each if each.isprintable() else _code(each)) for each in text
-    )
-    return f'"{shown}"' + (f"... {len(value)} bytes" if len(value) > _SHOWN_BYTES_MAX else "")
-
-
-def _code(character: str) -> str:
-    number = ord(character)
-    if 0xDC80 <= number <= 0xDCFF:
-        # How surrogateescape carries a byte that is part of no character.
-        return f"\\x{number - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
-
-
 def _json_batch(header: BatchHeader) -> str:
     return json.dumps(msgspec.structs.asdict(header))
 
 
 def _json_record(position: int, record: msgspec.Struct) -> str:
     line = {"position": position, "record": type(record).__name__}
-    return json.dumps({**line, **{name: _plain(value) for name, value in _fields(record)}})
-
-
-def _plain(value: object) -> object:
-    """Return a value as what JSON knows."""
-    match value:
-        case bytes():
-            try:
-                return value.decode()
-            except UnicodeDecodeError:
-                return {"base64": base64.b64encode(value).decode()}
-        case list() | tuple():
-            return [_plain(each) for each in value]
-        case msgspec.Struct():
-            return {name: _plain(each) for name, each in _fields(value)}
-        case _:
-            return value
+    return json.dumps({**line, **{name: plain(value) for name, value in _fields(record)}})

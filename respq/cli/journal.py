@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
-from respq.cli.settings import given
+from respq.cli.options import data_dir_option, data_directory, one_line
 from respq.errors import StartRefused
 
 if TYPE_CHECKING:
@@ -24,24 +23,14 @@ def journal() -> None:
     """Look into a journal; its server must be stopped."""
 
 
-def _data_dir(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--data-dir",
-        metavar="DIR",
-        help="directory of the journal  [default: where `serve` would have it]",
-    )(command)
-
-
 @journal.command("verify")
-@_data_dir
+@data_dir_option
 def verify_journal(data_dir: str | None) -> None:
     """Check every batch; exit with 1 if a server would not start on the journal."""
     from respq.journal.verify import verify
 
-    try:
-        report = verify(_directory(data_dir))
-    except StartRefused as refusal:
-        raise click.ClickException(str(refusal)) from None
+    with one_line():
+        report = verify(data_directory(data_dir))
     for line in _report_lines(report):
         click.echo(line)
     if not report.is_whole:
@@ -68,7 +57,7 @@ def _report_lines(report: Report) -> Iterator[str]:
 
 
 @journal.command("dump")
-@_data_dir
+@data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 @click.option("--from", "start", metavar="POSITION", type=click.IntRange(1), default=1)
 def dump_journal(data_dir: str | None, as_json: bool, start: int) -> None:
@@ -81,12 +70,8 @@ def dump_journal(data_dir: str | None, as_json: bool, start: int) -> None:
     from respq.journal.reader import ReadOnlyJournal
 
     try:
-        with closing(ReadOnlyJournal(_directory(data_dir))) as journal:
+        with closing(ReadOnlyJournal(data_directory(data_dir))) as journal:
             for line in dump(journal.read(start), as_json=as_json):
                 click.echo(line)
     except (StartRefused, UnreadableBatch) as fault:
         raise click.ClickException(str(fault)) from None
-
-
-def _directory(data_dir: str | None) -> str:
-    return data_dir or str(given("data_dir", os.environ))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from respq import __version__
+from respq.cli.backup import backup, restore
 from respq.cli.check import check
 from respq.cli.health import health
 from respq.cli.journal import journal
@@ -18,6 +19,8 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(journal)
 main.add_command(health)
 main.add_command(check)

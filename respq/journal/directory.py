@@ -44,13 +44,14 @@ def fsync_directory(path: str) -> None:
 class DataDirectory:
     """A data directory, held until `release`."""
 
-    def __init__(self, data_dir: str, *, create: bool) -> None:
+    def __init__(self, data_dir: str, *, create: bool, hold: bool = True) -> None:
         """Take the directory.
 
         Args:
             data_dir: its path.
             create: make it where there is none, write our pid into the lock, and give up the
                 ballast if the disk is nearly full. A reader makes and changes nothing.
+            hold: keep others out. Who only looks at what a server goes on writing cannot.
 
         Raises:
             DataDirectoryHeld: another process has it.
@@ -64,7 +65,9 @@ class DataDirectory:
             if create:
                 _make_directory(self.path)
             self._refuse_strangers()
-            self._lock: int | None = self._take_lock(create=create)
+            self._lock: int | None = self._take_lock(create=create, hold=hold)
+            if not hold:
+                self.release()
         except OSError as error:
             raise StartRefused(
                 f"the data directory '{self.path}' cannot be used: {error.strerror}"
@@ -110,7 +113,7 @@ class DataDirectory:
                     "give the journal a directory of its own"
                 )
 
-    def _take_lock(self, *, create: bool) -> int:
+    def _take_lock(self, *, create: bool, hold: bool) -> int:
         # The lock file is never deleted: two processes could then lock two files of one name.
         flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
         try:
@@ -118,7 +121,8 @@ class DataDirectory:
         except FileNotFoundError:
             raise StartRefused(f"there is no journal in '{self.path}'") from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if hold:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if create:
                 self._make_room()
                 os.truncate(lock, 0)

@@ -87,6 +87,10 @@ class ReadOnlyJournal:
         """Yield position and blob, in order, from ``position`` on; see `Journal.read`."""
         return read_segments(self.segments, position)
 
+    def rows_of(self, segment: Segment, position: int = 1) -> Iterator[tuple[int, bytes]]:
+        """Yield position and blob of one segment, from ``position`` on."""
+        return read_segments([segment], position)
+
     def cut(self, position: int) -> bool:
         """Return whether a server would cut this batch; the batch stays."""
         return self.tail is not None and self.tail.proves_unanswered(position, self.boot)

@@ -29,7 +29,8 @@ from respq.engine.batch import (
     decode_batch,
     previous_checksum,
 )
-from respq.engine.records import Trimmed
+from respq.engine.codec import UnreadableRecord, decode_records
+from respq.engine.records import AnyRecord, Trimmed
 from respq.errors import JournalBroken, StartRefused
 from respq.journal.journal import BatchSource
 
@@ -150,3 +151,17 @@ def read_batches(
             report(f"passed over the batch at position {position}: its writer had been replaced")
         else:
             yield batch
+
+
+def read_records(position: int, body: bytes) -> list[AnyRecord]:
+    """Return the records of the batch at a position.
+
+    Raises:
+        JournalBroken: one of them is of an unknown kind.
+    """
+    try:
+        return decode_records(body)
+    except UnreadableRecord as error:
+        raise JournalBroken(
+            position, f"it holds a record that this respq cannot read ({error})"
+        ) from error

@@ -1,15 +1,14 @@
-"""From batches to a state: what recovery, ``journal dump`` and the tests share."""
+"""From batches to a state: what a start and the tests share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from respq.engine.codec import UnreadableRecord, decode_records
 from respq.engine.state import State
 from respq.errors import JournalBroken
 from respq.journal.journal import BatchSource
-from respq.journal.recovery import Chain, read_batches
+from respq.journal.recovery import Chain, read_batches, read_records
 
 
 @dataclass(slots=True)
@@ -34,7 +33,11 @@ def replay(
 ) -> Replayed:
     """Apply every batch of a journal to a fresh state and build its indexes.
 
-    ``progress`` is filled as it goes, for whoever watches from another thread.
+    Args:
+        journal: where they lie.
+        state: to apply them to.
+        report: called with a sentence for everything that was passed over.
+        progress: filled as it goes, for whoever watches from another thread.
 
     Raises:
         JournalBroken: if what is there is not the whole history.
@@ -44,12 +47,7 @@ def replay(
     apply = state.apply
     chain = Chain()
     for header, body, checksum in read_batches(journal, report, chain):
-        try:
-            records = decode_records(body)
-        except UnreadableRecord as error:
-            raise JournalBroken(
-                header.position, f"it holds a record that this respq cannot read ({error})"
-            ) from error
+        records = read_records(header.position, body)
         state.position = header.position
         for record in records:
             apply(record)

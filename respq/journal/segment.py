@@ -25,8 +25,9 @@ of 2 MiB is as fast as diskcache's 32; and a memory map would turn an I/O error 
 that kills the process.
 
 A sealed segment has no log beside it, and is read as an immutable file. One whose log
-holds something is read through SQLite's locks, by a connection that cannot write. No other
-code may open cache.db in a process that appends: closing it would drop SQLite's locks.
+holds something, or that a process has open, is read through SQLite's locks, by a connection
+that cannot write. No other code may open cache.db in a process that appends: closing it would
+drop SQLite's locks.
 """
 
 from __future__ import annotations
@@ -170,6 +171,7 @@ class Segment:
         self.path = path
         self.first = self.last = 0  # positions; 0 while it is empty
         self._store: Any = None
+        self._held: sqlite3.Connection | None = None
         self._sealed_bytes: int | None = None
 
     @classmethod
@@ -285,6 +287,28 @@ class Segment:
                 time.sleep(FREE_PAUSE_S)
         shutil.rmtree(retired)
 
+    def hold(self) -> None:
+        """Have what is read from now on be what is there now, also when the files are deleted.
+
+        A second call moves that to its own moment.
+
+        Raises:
+            sqlite3.Error: it cannot be read, or is not there any more.
+        """
+        if self._held is None:
+            self._held = self._read_only()
+        elif self._held.in_transaction:
+            self._held.execute("ROLLBACK")
+        self._held.execute("BEGIN")
+        # The moment is that of the first query.
+        self._held.execute("SELECT count(*) FROM sqlite_master").fetchall()
+
+    def let_go(self) -> None:
+        """End what `hold` began; a second call does nothing."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
     def find_range(self) -> None:
         """Find the first and the last position.
 
@@ -293,7 +317,7 @@ class Segment:
         """
         # Two queries of one: SQLite seeks for a lone min or max, and scans for both.
         query = "SELECT (SELECT min(key) FROM Cache), (SELECT max(key) FROM Cache)"
-        with contextlib.closing(self._read_only()) as connection:
+        with self._reading() as connection:
             first, last = connection.execute(query).fetchone()
         if type(first) is not type(last) or type(last) not in (int, NoneType):
             raise sqlite3.DataError(f"its keys, from {first!r} to {last!r}, are not positions")
@@ -306,7 +330,7 @@ class Segment:
             sqlite3.Error: it cannot be read.
         """
         query = "SELECT key, value FROM Cache WHERE key >= ? ORDER BY key"
-        with contextlib.closing(self._read_only()) as connection:
+        with self._reading() as connection:
             for key, value in connection.execute(query, (position,)):
                 if type(key) is not int or type(value) is not bytes:
                     raise sqlite3.DataError(f"the row of key {key!r} is not a batch")
@@ -341,10 +365,23 @@ class Segment:
     def _log_path(self) -> str:
         return self._database_path + "-wal"
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether a process has it open, or was killed with it open."""
+        return all(os.path.exists(self._database_path + each) for each in ("-wal", "-shm"))
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        if self._held is not None:
+            yield self._held
+            return
+        with contextlib.closing(self._read_only()) as connection:
+            yield connection
+
     def _read_only(self) -> sqlite3.Connection:
         # An immutable file is read without locks, and without the files that SQLite would make
         # for them and leave behind.
-        immutable = self._store is None and not self.log_bytes()
+        immutable = self._store is None and not self.log_bytes() and not self.is_shared
         uri = f"{Path(self._database_path).as_uri()}?mode=ro&immutable={immutable:d}"
         return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 

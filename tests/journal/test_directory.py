@@ -138,3 +138,13 @@ def test_leftovers_are_cleared_and_segments_kept(tmp_path: Path) -> None:
 
     assert sorted(os.listdir(tmp_path)) == ["lock", "segment-00000002"]
     directory.release()
+
+
+def test_who_does_not_hold_a_directory_is_in_nobodys_way(tmp_path: Path) -> None:
+    held = DataDirectory(str(tmp_path), create=True)
+
+    for _ in range(2):
+        assert DataDirectory(str(tmp_path), create=False, hold=False).segment_numbers() == []
+    held.release()
+    DataDirectory(str(tmp_path), create=False, hold=False)
+    DataDirectory(str(tmp_path), create=True).release()

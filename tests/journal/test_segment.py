@@ -328,3 +328,33 @@ def test_what_was_appended_is_what_diskcache_finds_there(tmp_path: Path) -> None
 
     with Cache(path, disk=BlobDisk) as cache:
         assert [(key, cache[key]) for key in cache.iterkeys()] == [(1, b"first"), (2, b"")]
+
+
+def test_what_is_held_is_what_was_there_then_also_when_it_is_deleted(segment: Segment) -> None:
+    reader = Segment(segment.path)
+    segment.append(1, b"one")
+    reader.hold()
+    segment.append(2, b"two")
+
+    assert list(reader.rows(1)) == [(1, b"one")]
+    reader.hold()
+    segment.append(3, b"three")
+    assert list(reader.rows(1)) == [(1, b"one"), (2, b"two")]
+    segment.close()
+    segment.retire()
+    assert list(reader.rows(1)) == [(1, b"one"), (2, b"two")]
+    reader.let_go()
+    reader.let_go()
+
+
+def test_a_segment_that_is_not_there_cannot_be_held_and_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        Segment(str(tmp_path / "segment-00000001")).hold()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_open_segment_is_shared_and_a_closed_one_is_not(segment: Segment) -> None:
+    assert segment.is_shared
+    segment.close()
+    assert not segment.is_shared
