@@ -1,4 +1,4 @@
-"""``respq journal``: looks into a journal that no server is using, and changes nothing."""
+"""``respq journal``: looks into a journal that no server is using, and repairs it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from respq.cli.options import data_dir_option, data_directory, one_line
 from respq.errors import StartRefused
 
 if TYPE_CHECKING:
+    from respq.journal.repair import Plan
     from respq.journal.verify import Report
 
 # The journal's modules are imported where they are used: `respq health` runs every few
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def journal() -> None:
-    """Look into a journal; its server must be stopped."""
+    """Look into a journal, or repair it; its server must be stopped."""
 
 
 @journal.command("verify")
@@ -75,3 +76,57 @@ def dump_journal(data_dir: str | None, as_json: bool, start: int) -> None:
                 click.echo(line)
     except (StartRefused, UnreadableBatch) as fault:
         raise click.ClickException(str(fault)) from None
+
+
+@journal.command("repair")
+@data_dir_option
+@click.option("--yes", is_flag=True, help="do it; without this nothing is changed")
+def repair_journal(data_dir: str | None, yes: bool) -> None:
+    """Keep what is whole of a journal that no server starts on.
+
+    That is everything up to the first damage: what lies behind it cannot be joined on. Shows what
+    would be dropped; with --yes it is done, and the originals are kept beside the directory.
+    Exits with 1 if a server would not start afterwards. Restore a backup rather, if there is one
+    that holds more.
+    """
+    from respq.journal.reader import ReadOnlyJournal
+    from respq.journal.repair import repair, survey
+
+    with one_line(), closing(ReadOnlyJournal(data_directory(data_dir))) as journal:
+        plan = survey(journal)
+        for line in _plan_lines(journal.path, plan):
+            click.echo(line)
+        if not plan.is_needed:
+            click.echo("whole: there is nothing to repair")
+        elif yes:
+            aside = repair(journal, plan)
+            click.echo(f"repaired: what was there is kept in {aside}")
+        else:
+            click.echo("nothing was changed: do it with --yes")
+            raise SystemExit(1)
+
+
+def _plan_lines(path: str, plan: Plan) -> Iterator[str]:
+    from respq.cli.values import instant
+
+    kept, dropped = plan.kept, plan.dropped
+    yield f"journal in {path}"
+    for fault in plan.faults:
+        yield f"broken at position {fault.position}: {fault.reason}"
+    if kept.batches:
+        yield (
+            f"kept  positions {kept.first} to {kept.last}  batches {kept.batches}  "
+            f"records {kept.records}  until {instant(kept.now_ms)}"
+        )
+    if dropped.last:
+        yield (
+            f"dropped  positions {dropped.first} to {dropped.last}  "
+            f"batches {dropped.batches}  records {dropped.records.total()}  "
+            f"damaged batches {dropped.damaged}"
+        )
+    if dropped.batches:
+        yield f"  from {instant(dropped.from_ms)} to {instant(dropped.to_ms)}"
+        yield "  " + "  ".join(f"{kind} {count}" for kind, count in dropped.records.most_common())
+    if plan.missing is not None:
+        first, last = plan.missing
+        yield f"lost  positions {first} to {last} were answered for, and are nowhere"

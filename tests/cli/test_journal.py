@@ -137,8 +137,73 @@ class TestDump:
         assert result.exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["verify", "dump"])
-class TestBoth:
+class TestRepair:
+    def test_a_whole_journal_is_status_0_and_stays_as_it_is(self, data_dir: Path) -> None:
+        before = contents(data_dir)
+
+        result = run("repair", "--data-dir", data_dir, "--yes")
+
+        assert result.exit_code == 0, result.output
+        assert result.output.splitlines() == [
+            f"journal in {data_dir}",
+            "kept  positions 1 to 3  batches 3  records 5  until 1970-01-01T00:00:01.000Z",
+            "whole: there is nothing to repair",
+        ]
+        assert contents(data_dir) == before
+
+    def test_without_yes_it_only_says_what_it_would_do(self, data_dir: Path) -> None:
+        damage(data_dir, 2)
+        before = contents(data_dir)
+
+        result = run("repair", "--data-dir", data_dir)
+
+        assert result.exit_code == 1
+        where, damaged, tail, kept, dropped, times, kinds, verdict = result.output.splitlines()
+        assert where == f"journal in {data_dir}"
+        assert damaged.startswith("broken at position 2: its checksum is ")
+        assert tail == "broken at position 2: what was answered for goes on to 3"
+        assert kept == (
+            "kept  positions 1 to 1  batches 1  records 1  until 1970-01-01T00:00:01.000Z"
+        )
+        assert dropped == "dropped  positions 2 to 3  batches 1  records 2  damaged batches 1"
+        assert times == "  from 1970-01-01T00:00:01.000Z to 1970-01-01T00:00:01.000Z"
+        assert kinds == "  JobsAcked 2"
+        assert verdict == "nothing was changed: do it with --yes"
+        assert contents(data_dir) == before
+
+    def test_with_yes_the_journal_is_whole_afterwards(self, data_dir: Path) -> None:
+        damage(data_dir, 2)
+
+        result = run("repair", "--data-dir", data_dir, "--yes")
+
+        assert result.exit_code == 0, result.output
+        verdict = result.output.splitlines()[-1]
+        assert verdict.startswith(f"repaired: what was there is kept in {data_dir}.before-repair-")
+        assert run("verify", "--data-dir", data_dir).exit_code == 0
+        assert run("verify", "--data-dir", verdict.split(" in ")[1]).exit_code == 1
+
+    def test_what_is_nowhere_is_told(self, data_dir: Path) -> None:
+        (database,) = data_dir.glob("segment-*/cache.db")
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("DELETE FROM Cache WHERE key = 3")
+
+        result = run("repair", "--data-dir", data_dir)
+
+        assert "\nlost  positions 3 to 3 were answered for, and are nowhere\n" in result.output
+
+    def test_a_journal_without_a_beginning_is_refused_in_one_line(self, data_dir: Path) -> None:
+        damage(data_dir, 1)
+
+        result = run("repair", "--data-dir", data_dir, "--yes")
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: nothing can be repaired: ")
+        assert result.stderr.count("\n") == 1
+        assert not list(data_dir.parent.glob("*repair*"))
+
+
+@pytest.mark.parametrize("command", ["verify", "dump", "repair"])
+class TestAll:
     def test_a_directory_that_a_server_holds_is_refused(self, data_dir: Path, command: str) -> None:
         with closing(open_journal(data_dir)):
             result = run(command, "--data-dir", data_dir)
