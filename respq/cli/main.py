@@ -9,6 +9,7 @@ from respq.cli.backup import backup, restore
 from respq.cli.check import check
 from respq.cli.health import health
 from respq.cli.journal import journal
+from respq.cli.replay import replay
 from respq.cli.serve import serve
 
 
@@ -21,6 +22,7 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(backup)
 main.add_command(restore)
+main.add_command(replay)
 main.add_command(journal)
 main.add_command(health)
 main.add_command(check)

@@ -1,10 +1,11 @@
-"""From batches to a state: what a start and the tests share."""
+"""From batches to a state: what a start, ``respq replay`` and the tests share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from respq.engine.batch import BatchHeader
 from respq.engine.state import State
 from respq.errors import JournalBroken
 from respq.journal.journal import BatchSource
@@ -30,6 +31,7 @@ def replay(
     state: State,
     report: Callable[[str], None],
     progress: Replayed | None = None,
+    until: Callable[[BatchHeader], bool] | None = None,
 ) -> Replayed:
     """Apply every batch of a journal to a fresh state and build its indexes.
 
@@ -38,6 +40,7 @@ def replay(
         state: to apply them to.
         report: called with a sentence for everything that was passed over.
         progress: filled as it goes, for whoever watches from another thread.
+        until: the first batch of which this is not true is left out, with all behind it.
 
     Raises:
         JournalBroken: if what is there is not the whole history.
@@ -47,6 +50,8 @@ def replay(
     apply = state.apply
     chain = Chain()
     for header, body, checksum in read_batches(journal, report, chain):
+        if until is not None and not until(header):
+            break
         records = read_records(header.position, body)
         state.position = header.position
         for record in records:
