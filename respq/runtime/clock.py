@@ -24,8 +24,13 @@ class Clock:
     """Unix milliseconds that only rise."""
 
     def __init__(
-        self, wall_ms: Callable[[], float] = _wall_ms, steady_ms: Callable[[], float] = _steady_ms
+        self,
+        wall_ms: Callable[[], float] = _wall_ms,
+        steady_ms: Callable[[], float] = _steady_ms,
+        stopwatch_s: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self.stopwatch_s = stopwatch_s
+        """By which is measured how long work takes."""
         self._wall_ms = wall_ms
         self._steady_ms = steady_ms
         self._anchor_ms = wall_ms()

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, Protocol
 
 from respq.engine.batch import FORMAT_VERSION, BatchHeader, encode_batch
 from respq.engine.codec import encode_records
@@ -94,10 +94,61 @@ class Batch:
         """Time that the turn took to execute what it holds."""
 
 
+class Writer(Protocol):
+    """Where commits run that do not run in the loop."""
+
+    def put(self, work: Callable[[], None]) -> None:
+        """Run ``work`` beside the loop, after what was given before."""
+
+    def stop(self) -> None:
+        """Return when the last work is done."""
+
+
+class WriterThread:
+    """A `Writer` in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="respq-commit", daemon=True)
+        self._thread.start()
+
+    def put(self, work: Callable[[], None]) -> None:
+        """Run ``work`` after what was given before."""
+        self._work.put(work)
+
+    def stop(self) -> None:
+        """End the thread after its last work."""
+        self._work.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+
 class Committer:
     """Writes batches, one at a time, each chained to the last."""
 
-    def __init__(self, journal: Journal, *, position: int, checksum: int, epoch: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        position: int,
+        checksum: int,
+        epoch: int,
+        writer: Writer | None = None,
+        stopwatch_s: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Begin behind what the journal holds.
+
+        Args:
+            journal: where to write.
+            position: of the next batch.
+            checksum: of the last one.
+            epoch: of this writer.
+            writer: where commits run that are not inline; a thread of its own by default.
+            stopwatch_s: by which is measured how long they take.
+        """
         self.journal = journal
         self.position = position
         """Of the next batch."""
@@ -105,9 +156,8 @@ class Committer:
         self.inline = False
         self._checksum = checksum
         self._epoch = epoch
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="respq-commit", daemon=True)
-        self._thread.start()
+        self._stopwatch_s = stopwatch_s
+        self._writer = WriterThread() if writer is None else writer
 
     @property
     def mode(self) -> str:
@@ -132,9 +182,9 @@ class Committer:
             len(batch.records),
         )
         blob, checksum = encode_batch(header, body, self._checksum)
-        started = time.perf_counter()
+        started = self._stopwatch_s()
         self.journal.append(self.position, blob, checksum)
-        elapsed_ms = (time.perf_counter() - started) * 1_000
+        elapsed_ms = (self._stopwatch_s() - started) * 1_000
         self._checksum = checksum
         self.position += 1
         self.figures.add(len(batch.records), len(blob), elapsed_ms, batch.turn_ms)
@@ -145,13 +195,8 @@ class Committer:
 
     def in_thread(self, work: Callable[[], None]) -> None:
         """Run ``work`` in the writer thread, after what was given to it before."""
-        self._work.put(work)
+        self._writer.put(work)
 
     def stop(self) -> None:
         """End the writer thread after its last work."""
-        self._work.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
+        self._writer.stop()

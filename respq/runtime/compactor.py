@@ -16,7 +16,7 @@ time at most. Each slice is part of an ordinary batch, and notes there what has 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from time import perf_counter
 from typing import Final
 
@@ -59,6 +59,8 @@ class Compactor:
         *,
         segment_bytes: int,
         report: Callable[[str], None],
+        reader: Executor | None = None,
+        stopwatch_s: Callable[[], float] = perf_counter,
     ) -> None:
         """Begin idle.
 
@@ -68,6 +70,8 @@ class Compactor:
             segment_bytes: what the journal forgets at once; if it is not larger, it is left as it
                 is.
             report: called with a sentence if the journal cannot be read any more.
+            reader: where batches are read; a thread of its own by default.
+            stopwatch_s: by which is measured how long slices take.
         """
         self.engine = engine
         self.journal = journal
@@ -94,7 +98,8 @@ class Compactor:
         self._read_bytes = 0
         self._unnoted_bytes = 0
         self._untrimmed_bytes = 0
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="compaction-reader")
+        self._stopwatch_s = stopwatch_s
+        self._reader = reader or ThreadPoolExecutor(1, thread_name_prefix="compaction-reader")
 
     @property
     def is_idle(self) -> bool:
@@ -108,7 +113,7 @@ class Compactor:
         """
         if self._task is None:
             return written_bytes >= self._look_bytes
-        return perf_counter() >= self._next_s
+        return self._stopwatch_s() >= self._next_s
 
     def look_soon(self) -> None:
         """Look in the next turn how much of the journal lives, however little was written."""
@@ -117,11 +122,11 @@ class Compactor:
 
     def wait_s(self) -> float:
         """Return how long it is to the next slice."""
-        return max(0.0, self._next_s - perf_counter())
+        return max(0.0, self._next_s - self._stopwatch_s())
 
     def step(self, now_ms: int, written_bytes: int) -> None:
         """Do one slice; what it said is in the engine's records then."""
-        began_s = perf_counter()
+        began_s = self._stopwatch_s()
         self._now_ms = now_ms
         if self._task is None:
             self._task = self._look()
@@ -131,7 +136,7 @@ class Compactor:
                 if size == _READING:
                     break
                 said += size
-                if said >= SLICE_BYTES or perf_counter() - began_s >= SLICE_S:
+                if said >= SLICE_BYTES or self._stopwatch_s() - began_s >= SLICE_S:
                     break
             else:
                 self._task = None
@@ -145,7 +150,7 @@ class Compactor:
             self._task = None
             self._look_bytes = _NEVER_BYTES
         self._note_seen(said)
-        ended_s = perf_counter()
+        ended_s = self._stopwatch_s()
         pause = CROWDED_PAUSE if self._crowded else PAUSE
         self._next_s = ended_s + max(pause * (ended_s - began_s), _AWAIT_S)
 

@@ -27,7 +27,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from time import perf_counter
 
 from respq.broker.broker import Broker
 from respq.broker.command import Command
@@ -90,6 +89,7 @@ class Core:
         self.uncommitted_bytes = 0
         """Received since the open batch began, an upper bound of its size."""
         self._fail = fail
+        self._stopwatch_s = clock.stopwatch_s
         self._arrivals: deque[Arrival] = deque()
         self._groups: dict[tuple[int, Words], Group] = {}
         """By the database and the words before the last argument."""
@@ -126,7 +126,7 @@ class Core:
             return self._now_ms
         self._turn_is_open = True
         self.loop.call_soon(self.end_turn)
-        self._turn_began_s = perf_counter()
+        self._turn_began_s = self._stopwatch_s()
         now_ms = self._now_ms = self.clock.now_ms()
         broker = self.broker
         if not broker.loading and broker.next_deadline_ms() <= now_ms:
@@ -196,14 +196,14 @@ class Core:
         self._grouped_count = 0
         for (db, words), group in groups:
             self._execute_group(db, words, group.without_closing())
-            if perf_counter() > ends_s:
+            if self._stopwatch_s() > ends_s:
                 self._groups = dict(groups)
         arrivals = self._arrivals
         while arrivals:
             client, requests, size = arrivals.popleft()
             if not client.session.closing:
                 client.take_turn(requests, size, self._now_ms)
-            if perf_counter() > ends_s:
+            if self._stopwatch_s() > ends_s:
                 break
 
     def _execute_group(self, db: int, words: Words, group: Group) -> None:
@@ -299,7 +299,7 @@ class Core:
             self._commit()
             if not self._in_flight:
                 self._forget_old()
-        ended_s = perf_counter()
+        ended_s = self._stopwatch_s()
         turn_s = ended_s - self._turn_began_s
         if turn_s > STALL_S:
             self.stalls.add(turn_s)
@@ -329,7 +329,7 @@ class Core:
 
     def _linger(self) -> None:
         """Keep the loop from sleeping for a moment: it looks whether a lone client asks again."""
-        if perf_counter() < self._lingers_until_s:
+        if self._stopwatch_s() < self._lingers_until_s:
             self.loop.call_soon(self._linger)
         else:
             self.lingers = False
@@ -444,7 +444,7 @@ class Core:
             return
         self._unsynced = True
         state = engine.state
-        turn_ms = (perf_counter() - self._turn_began_s) * 1_000
+        turn_ms = (self._stopwatch_s() - self._turn_began_s) * 1_000
         batch = Batch(records, sizes, self._now_ms, state.next_number, state.next_fence, turn_ms)
         state.position += 1
         if committer.inline:
