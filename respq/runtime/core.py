@@ -51,7 +51,6 @@ from respq.runtime.pressure import Pressure
 from respq.runtime.traffic import Traffic
 
 _SYNC_EVERY_S = 1.0
-_SYNC_RETRY_S = 0.01
 
 
 Held = tuple[Receiver, bytes, Pops]
@@ -109,6 +108,7 @@ class Core:
         self._alarm_ms = NEVER_MS
         self._now_ms = 0
         self._unsynced = False
+        self._sync_is_due = False
         self._has_compacted = False
         """Whether a slice of compaction is in the open batch."""
         self._compacts_later = False
@@ -514,7 +514,7 @@ class Core:
             self._release(held)
             held = []
         self._has_compacted = False
-        if not self._forget_old() and self.engine.records:
+        if not (self._sync_if_due() or self._forget_old()) and self.engine.records:
             self._commit()
         self._release(held)
         if self._throttled:
@@ -543,17 +543,29 @@ class Core:
             self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
 
     def _sync(self, committer: Committer) -> None:
-        """Make the last second durable; nothing is committed meanwhile, as if it were a batch."""
+        """Make the last second durable, now or before the next commit.
+
+        It does not wait for a pause between commits: under load there may be none.
+        """
         if self.failed:
             return
-        if self._in_flight:
-            self.loop.call_later(_SYNC_RETRY_S, self._sync, committer)
-            return
         self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
-        if self._unsynced:
-            self._unsynced = False
-            self._in_flight = True
-            committer.in_thread(lambda: self._in_thread(committer.journal.sync))
+        self._sync_is_due = self._unsynced
+        if not self._in_flight:
+            self._sync_if_due()
+
+    def _sync_if_due(self) -> bool:
+        """Begin a sync if it is time; return whether it is under way.
+
+        Nothing is committed meanwhile, as if it were a batch.
+        """
+        if not self._sync_is_due or self.committer is None:
+            return False
+        self._sync_is_due = self._unsynced = False
+        self._in_flight = True
+        journal = self.committer.journal
+        self.committer.in_thread(lambda: self._in_thread(journal.sync))
+        return True
 
     def stop_compacting(self) -> None:
         """Leave the journal as it is from now on; a second call does nothing."""

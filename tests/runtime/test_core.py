@@ -741,6 +741,26 @@ def test_the_journal_is_synced_between_commits_once_a_second_if_there_is_need() 
     scenario(test, Settings(fsync="everysec"))
 
 
+def test_a_sync_that_is_due_comes_before_the_next_commit() -> None:
+    syncs_before_append: list[int] = []
+
+    async def test(rig: Rig) -> None:
+        rig.journal.on_append = lambda: syncs_before_append.append(rig.journal.syncs)
+        client = Remote(rig)
+        rig.journal.gate.clear()
+        client.send("QPUSH q x")
+        await until(lambda: syncs_before_append)
+        client.send("QPUSH q y")  # The next batch begins as soon as this one has been written.
+
+        rig.core._sync(rig.committer)
+        rig.journal.gate.set()
+
+        await until(lambda: len(client.received) == 2)
+        assert syncs_before_append == [0, 1]
+
+    scenario(test, Settings(fsync="everysec"))
+
+
 def test_a_sync_that_fails_stops_like_a_commit_that_fails() -> None:
     async def test(rig: Rig) -> None:
         client = Remote(rig)
