@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 py
 # Options for `respq serve`, pytest, or the program of a target.
 ARGS ?=
 
-.PHONY: all serve test install dev programs lint types unit pages bench bench-full rivals soak storm fuzz clean
+.PHONY: all serve test install dev programs lint types unit pages bench bench-full rivals soak storm simulate fuzz clean
 
 all: lint types unit
 
@@ -60,6 +60,10 @@ soak: dev
 # 200 kills instead of the twenty of the tests, and `respq check` over what the clients recorded.
 storm: dev
 	$(BIN)/python -m tests.crash.storm $(ARGS)
+
+# Hours of traffic and faults in seconds each, seed after seed until a law is broken.
+simulate: dev
+	$(BIN)/python -m tests.simulation.run $(ARGS)
 
 # Mutated bytes into the parser for as long as ARGS says.
 fuzz: dev

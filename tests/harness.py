@@ -273,7 +273,7 @@ def _queue_image(queue: Queue, now_ms: int) -> dict[str, Any]:
         "dead": list(queue.dead),
         "ids": {job_id: job.number for job_id, job in queue.ids.items()},
         "keys": {key: job.number for key, job in queue.keys.items()},
-        "flows": {flow: list(members) for flow, members in queue.flows.items()},
+        "flows": {flow: sorted(members) for flow, members in queue.flows.items()},
         "purging": queue.purging,
         "orphaned": queue.orphaned,
         "cancelling": {flow: _fields(each) for flow, each in queue.cancelling.items()},
