@@ -249,6 +249,37 @@ def test_a_repeated_idmp_is_told_what_the_first_was(harness: Harness, first: byt
     assert payloads(harness) == []
 
 
+def test_who_came_while_the_key_was_held_does_not_get_it_when_that_is_forgotten(
+    harness: Harness,
+) -> None:
+    harness.say("QUEUE CREATE q DUPLICATES REFUSE")
+    harness.say("QPUSH q same")
+    harness.say("QPUSH before x THEN q same")
+    harness.say(f"QACK before {harness.say('QPOP before')[1].decode()}")
+    harness.say(f"QACK q {harness.say('QPOP q')[1].decode()}")
+    harness.compact(2)  # The push of the job that held the key.
+
+    harness.crash()
+
+    assert isinstance(harness.say("QPUSH q same"), bytes)
+
+
+def test_nor_does_one_that_came_back_while_it_was_held(harness: Harness) -> None:
+    harness.say("QUEUE CREATE q DUPLICATES REFUSE")
+    harness.say("QPUSH q same")
+    worker = harness.client()
+    worker.say("QPOP q NOACK")
+    holder = harness.say("QPUSH q same").decode()
+    harness.undo(worker)
+    harness.say(f"QDEL q {holder}")
+    harness.compact(4)  # The push of the job that held the key.
+
+    harness.crash()
+
+    assert harness.phase("q", holder.encode()) == "gone"
+    assert isinstance(harness.say("QPUSH q same"), bytes)
+
+
 def test_a_queue_may_refuse_duplicates(harness: Harness) -> None:
     harness.say("QUEUE CREATE q DUPLICATES REFUSE")
     first = harness.say("QPUSH q a").decode()

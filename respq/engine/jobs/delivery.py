@@ -440,7 +440,13 @@ class Delivering(Producing, Supervising):
             else:
                 self.emit(JobUndone(queue.number, job.number, now_ms))
         elif queue.job(job.number) is None and job.id not in queue.ids:
-            self.emit(job_in_full(JobReturned, job))
+            returned, options = job_in_full(JobReturned, job), job.options
+            if options is not None and options.dedup is not None:
+                if options.dedup.key in queue.keys:
+                    # Decided here, for the journal may forget who has it by now.
+                    options = msgspec.structs.replace(options, dedup=None)
+                returned = msgspec.structs.replace(returned, options=options)
+            self.emit(returned)
 
     def held(
         self, now_ms: int, db: int, name: bytes, receipts: Sequence[bytes]

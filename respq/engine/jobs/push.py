@@ -151,12 +151,14 @@ class Producing(EngineCore):
         first = state.next_number
         state.next_number = end = first + len(payloads)
         if queue.settings.refuse_duplicates and (options is None or options.dedup is None):
-            # Each holds a key of its own.
-            options = options or _NO_OPTIONS
+            # Each holds a key of its own, unless another has it: what follows on a job may come
+            # all the same. It is decided here, for the journal may forget that other.
             places = list(enumerate(payloads))
             # Of those that go before all others the last one is put there first.
             for place, payload in reversed(places) if order < 0 else places:
-                its = msgspec.structs.replace(options, dedup=Dedup(payload_key(payload)))
+                key, its = payload_key(payload), options
+                if key not in queue.keys:
+                    its = msgspec.structs.replace(options or _NO_OPTIONS, dedup=Dedup(key))
                 self.emit(
                     JobsPushed(
                         queue.number,
