@@ -33,7 +33,7 @@ from respq.engine.jobs import flow, purge
 from respq.engine.jobs.job import BLOCKED, DEAD, DONE
 from respq.engine.records import EpochStarted
 from respq.engine.state import State
-from respq.errors import CommitFailed
+from respq.errors import CommitFailed, DiskShort
 from respq.handlers import command_table
 from respq.journal.replay import replay
 from respq.runtime.clock import Clock
@@ -587,6 +587,17 @@ class World:
     def _disk_fast(self) -> None:
         self.disk.pace = "fast"
 
+    def _growth_refused(self) -> None:
+        process = self.process
+        if process is not None and not process.core.failed:
+            shortage = DiskShort("there is too little space")
+            process.broker.refuse_growth(process.core.begin_turn(), shortage)
+            self.timeline.after(self.chance.expovariate(1 / 90.0), self._growth_taken, process)
+
+    def _growth_taken(self, process: Process) -> None:
+        if self.process is process and not process.core.failed:
+            process.broker.refuse_growth(process.core.begin_turn(), None)
+
     def _clock_jumps(self) -> None:
         size_s = self.chance.choice((2.0, 40.0, 4_000.0))
         self.wall_ahead_ms += self.chance.uniform(-size_s, size_s) * 1_000
@@ -654,7 +665,7 @@ FAULTS = (
     *(World._server_stopped, World._commit_fails, World._disk_full, World._trim_fails),
     *(World._disk_slow, World._disk_slow, World._clock_jumps, World._connection_lost),
     *(World._connection_lost, World._connection_lost, World._connection_half_closed),
-    *(World._client_does_not_read, World._rush),
+    *(World._client_does_not_read, World._rush, World._growth_refused),
 )
 
 
