@@ -21,6 +21,7 @@ from respq.engine.codec import decode_records, encode_records
 from respq.engine.engine import Engine
 from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
 from respq.engine.jobs.queue import Queue
+from respq.engine.records import Trimmed
 from respq.engine.spread import Spread
 from respq.engine.state import State
 from respq.errors import RespqError
@@ -182,7 +183,7 @@ class Harness:
             records = decode_records(self.journal[position - 1])
             for _ in self.engine.relocate(self.now_ms, position, records):
                 yield
-        self.engine.note_trimmed(end + 1, 0, self.drawn[end - 1])
+        self.engine.emit(Trimmed(end + 1, 0, self.drawn[end - 1]))
         self.settle()
         if forget:
             self.forgotten = end

@@ -27,7 +27,6 @@ from respq.engine.records import (
     QueueMade,
     Record,
     ScheduleSet,
-    Trimmed,
     WindowOpened,
     WorkerOrdered,
 )
@@ -54,10 +53,6 @@ class Relocating(EngineCore):
                 self.emit(full)
                 yield full
             yield None
-
-    def note_trimmed(self, before: int, checksum: int, below: int) -> None:
-        """Note that all batches before a position have been looked at; see `Trimmed`."""
-        self.emit(Trimmed(before, checksum, below))
 
 
 Living = Iterator[Record]

@@ -298,6 +298,10 @@ class State:
         job.since_ms = since_ms
         self._enter(job)
 
+    def _pass_over(self, number: int) -> None:
+        """Remember the number of an absent object for which there was a change."""
+        self.passed_over = max(self.passed_over, number)
+
     def _present(self, queue: Queue | None, number: int) -> Job | None:
         """Return the job a change is for; note its number if it is absent."""
         if queue is not None:
@@ -306,7 +310,7 @@ class State:
                 job = chunk.get(number)
                 if job is not None:
                     return job
-        self.passed_over = max(self.passed_over, number)
+        self._pass_over(number)
         return None
 
     def _present_runs(
@@ -366,7 +370,7 @@ class State:
         """Return a queue; note its number if it is absent or will be said in full later."""
         queue: Queue | None = self.queues.get(number)
         if queue is None or number in self.unmade:
-            self.passed_over = max(self.passed_over, number)
+            self._pass_over(number)
             return None
         return queue
 
@@ -459,7 +463,7 @@ class State:
     def _queue_purged(self, record: QueuePurged) -> None:
         queue = self.queues.get(record.queue)
         if queue is None:
-            self.passed_over = max(self.passed_over, record.queue)
+            self._pass_over(record.queue)
             return
         queue.totals.purged += record.count
         if record.phase != ANY_PHASE:
@@ -511,7 +515,7 @@ class State:
     def _queue_dropped(self, record: QueueDropped) -> None:
         queue = self.queues.pop(record.queue, None)
         if queue is None:
-            self.passed_over = max(self.passed_over, record.queue)
+            self._pass_over(record.queue)
             return
         if record.queue in self.unmade:
             self.unmade.remove(record.queue)
@@ -1031,7 +1035,7 @@ class State:
     def _schedule_fired(self, record: ScheduleFired) -> None:
         schedule = self.schedules.get(record.number)
         if schedule is None:
-            self.passed_over = max(self.passed_over, record.number)
+            self._pass_over(record.number)
             return
         self._untime_schedule(schedule)
         schedule.runs = record.runs
@@ -1044,7 +1048,7 @@ class State:
     def _schedule_removed(self, record: ScheduleRemoved) -> None:
         schedule = self.schedules.pop(record.number, None)
         if schedule is None:
-            self.passed_over = max(self.passed_over, record.number)
+            self._pass_over(record.number)
             return
         self._untime_schedule(schedule)
         del self.placed[record.number]
@@ -1123,7 +1127,7 @@ class State:
         """Have it be held no more; return whether it was, and not by another of that name."""
         hold = holds.get(name)
         if hold is None or hold.number != number:
-            self.passed_over = max(self.passed_over, number)
+            self._pass_over(number)
             return False
         self._untime_hold(hold)
         del holds[name]

@@ -26,7 +26,7 @@ from respq.errors import JournalRefused, StartRefused
 from respq.journal.directory import DataDirectory, fsync_directory
 from respq.journal.journal import BatchSource
 from respq.journal.reader import ReadOnlyJournal, checksum_at, read_segments
-from respq.journal.recovery import Chain, read_batches, read_records
+from respq.journal.recovery import Chain, last_trimmed, read_batches, read_records
 from respq.journal.segment import Segment
 from respq.journal.snapshot import Moved, Snapshot
 from respq.journal.tail import Tail, TailFile, check_tail, read_boot
@@ -129,9 +129,7 @@ def measure(journal: BatchSource, report: Report) -> Extent:
     trimmed: Trimmed | None = None
     for header, body, _ in read_batches(journal, report, chain):
         records = read_records(header.position, body)
-        for record in records:
-            if isinstance(record, Trimmed):
-                trimmed = record
+        trimmed = last_trimmed(records, trimmed)
         extent.count(header, body, len(records))
     chain.check_begin(trimmed)
     if chain.begin is not None:

@@ -18,7 +18,7 @@ Anything else is damage, and stops the start: nothing is skipped silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from respq.engine.batch import (
@@ -165,3 +165,11 @@ def read_records(position: int, body: bytes) -> list[AnyRecord]:
         raise JournalBroken(
             position, f"it holds a record that this respq cannot read ({error})"
         ) from error
+
+
+def last_trimmed(records: Iterable[AnyRecord], before: Trimmed | None) -> Trimmed | None:
+    """Return the last `Trimmed` of these records, or the one ``before`` if they hold none."""
+    for record in records:
+        if isinstance(record, Trimmed):
+            before = record
+    return before

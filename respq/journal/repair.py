@@ -39,7 +39,7 @@ from respq.errors import JournalBroken, JournalRefused
 from respq.journal.copy import Extent, NewDirectory, write_tail
 from respq.journal.directory import DataDirectory, fsync_directory
 from respq.journal.reader import ReadOnlyJournal
-from respq.journal.recovery import Chain, read_records
+from respq.journal.recovery import Chain, last_trimmed, read_records
 from respq.journal.replay import replay
 from respq.journal.segment import Segment
 from respq.journal.tail import Tail, check_tail
@@ -155,9 +155,7 @@ class _Survey:
             plan.faults.append(Fault(chain.position, str(fault)))
             plan.dropped.add(position, blob)
             return
-        for record in records:
-            if isinstance(record, Trimmed):
-                self._trimmed = record
+        self._trimmed = last_trimmed(records, self._trimmed)
         if batch is not None:
             plan.header, body, plan.checksum = batch
             plan.kept.count(plan.header, body, len(records))

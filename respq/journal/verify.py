@@ -14,7 +14,7 @@ from respq.engine.codec import UnreadableRecord, decode_records
 from respq.engine.records import Trimmed
 from respq.errors import JournalBroken
 from respq.journal.reader import ReadOnlyJournal
-from respq.journal.recovery import Chain
+from respq.journal.recovery import Chain, last_trimmed
 from respq.journal.segment import Segment
 from respq.journal.tail import Tail, check_tail
 
@@ -113,7 +113,8 @@ class _Verification:
             if batch is None:
                 self._report.notes.append(f"the batch at position {position} is void")
             elif chain.begin is not None and chain.begin.position > 1:
-                self._look_for_trimmed(batch[1])
+                with suppress(UnreadableRecord):
+                    self._trimmed = last_trimmed(decode_records(batch[1]), self._trimmed)
         except BrokenBatch as error:
             fault = Fault(chain.position, str(error))
             found.faults.append(fault)
@@ -134,13 +135,6 @@ class _Verification:
                 f"the batch at position {fault.position} is torn, but was never answered for: "
                 "the next start cuts it"
             )
-
-    def _look_for_trimmed(self, body: bytes) -> None:
-        """Remember what excuses that the first batches are gone, if a batch says it."""
-        with suppress(UnreadableRecord):
-            for record in decode_records(body):
-                if isinstance(record, Trimmed):
-                    self._trimmed = record
 
     def _compare_begin(self) -> None:
         try:

@@ -23,6 +23,7 @@ from typing import Final
 from respq.engine.batch import BrokenBatch
 from respq.engine.codec import UnreadableRecord, decode_records, encode_records
 from respq.engine.engine import Engine
+from respq.engine.records import Trimmed
 from respq.engine.relocate import living_bytes
 from respq.errors import JournalBroken
 from respq.journal.journal import Journal
@@ -89,9 +90,9 @@ class Compactor:
         self._look_bytes = 0
         self._crowded = False
         trimmed = engine.state.trimmed
-        self._seen = (trimmed.before, trimmed.checksum, trimmed.below) if trimmed else (1, 0, 1)
+        self._seen = trimmed or Trimmed(before=1, checksum=0, below=1)
         """What the next `Trimmed` says: all before that position has been looked at."""
-        self._noted = self._seen[0]
+        self._noted = self._seen.before
         """What the last one says."""
         self._trim = (self._noted, 0) if trimmed is not None else None
         """Before which position to forget, and in which batch that is noted."""
@@ -145,7 +146,7 @@ class Compactor:
         except (JournalBroken, BrokenBatch, UnreadableRecord) as fault:
             # What is in memory is right; but a start would come to the same place.
             self._report(
-                f"the journal cannot be compacted beyond position {self._seen[0]}: {fault}"
+                f"the journal cannot be compacted beyond position {self._seen.before}: {fault}"
             )
             self._task = None
             self._look_bytes = _NEVER_BYTES
@@ -180,7 +181,7 @@ class Compactor:
                 yield 0
             self.live_bytes = live_bytes
             end = self.journal.sealed_before()
-            if end <= self._seen[0] or not self._is_worth_it():
+            if end <= self._seen.before or not self._is_worth_it():
                 break
             self.passes += 1
             said_bytes, read_bytes = self.relocated_bytes, self._read_bytes
@@ -199,14 +200,14 @@ class Compactor:
     def _pass(self, end: int) -> Iterator[int]:
         """Look at the batches before position ``end``, until enough is forgotten."""
         chain = Chain()
-        rows = iter(self.journal.read(self._seen[0]))
+        rows = iter(self.journal.read(self._seen.before))
         reading = self._fetch(rows, end)
-        while self._seen[0] < end:
+        while self._seen.before < end:
             while not reading.done():
                 yield _READING
             read = reading.result()
             if not read:
-                raise JournalBroken(self._seen[0], "there is nothing any more")
+                raise JournalBroken(self._seen.before, "there is nothing any more")
             if read[-1][0] + 1 < end:
                 reading = self._fetch(rows, end)
             for position, blob in read:
@@ -218,7 +219,8 @@ class Compactor:
         """Say again what lives of a batch."""
         batch = chain.admit(position, blob)
         if batch is None:
-            self._seen = position + 1, *self._seen[1:]  # It is void.
+            # It is void: the next one follows the one before it.
+            self._seen = Trimmed(position + 1, self._seen.checksum, self._seen.below)
         else:
             header, body, checksum = batch
             for record in self.engine.relocate(self._now_ms, position, decode_records(body)):
@@ -229,7 +231,7 @@ class Compactor:
                 self.relocated += 1
                 self.relocated_bytes += size
                 yield size
-            self._seen = position + 1, checksum, header.next_number
+            self._seen = Trimmed(position + 1, checksum, header.next_number)
         self._read_bytes += len(blob)
         self._unnoted_bytes += len(blob)
         self._untrimmed_bytes += len(blob)
@@ -244,14 +246,14 @@ class Compactor:
 
         With what was said it is noted at once, so that a restart does not say it again.
         """
-        before = self._seen[0]
+        before = self._seen.before
         is_over = self._task is None
         if before > self._noted and (
             said or is_over or self._unnoted_bytes >= self.segment_bytes // 64
         ):
             self._noted = before
             self._unnoted_bytes = 0
-            self.engine.note_trimmed(*self._seen)
+            self.engine.emit(self._seen)
             if is_over or self._untrimmed_bytes >= self.segment_bytes // 16:
                 self._untrimmed_bytes = 0
                 self._trim = before, self.engine.state.position

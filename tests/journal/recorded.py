@@ -7,6 +7,7 @@ from typing import Any
 
 from respq.engine.batch import FORMAT_VERSION, BatchHeader, encode_batch
 from respq.engine.codec import decode_records
+from respq.engine.records import Trimmed
 from respq.journal.disk import DiskJournal
 from tests.harness import Harness, image
 
@@ -46,7 +47,7 @@ class Recorded(Harness):
             for _ in self.engine.relocate(self.now_ms, position, records):
                 pass
         checksum = self.checksums[batches]
-        self.engine.note_trimmed(batches + 1, checksum, self.drawn[batches - 1])
+        self.engine.emit(Trimmed(batches + 1, checksum, self.drawn[batches - 1]))
         self.settle()
         self.disk._keeper.submit(int).result()
         self.disk.trim(batches + 1)

@@ -223,7 +223,7 @@ def test_what_may_be_forgotten_is_forgotten_after_a_restart() -> None:
             header, body, checksum = decode_batch(blob, None)
             for _ in server.engine.relocate(0, position, decode_records(body)):
                 pass
-        server.engine.note_trimmed(position + 1, checksum, header.next_number)
+        server.engine.emit(Trimmed(position + 1, checksum, header.next_number))
         server.core.begin_turn()
         await server.settled()
 
