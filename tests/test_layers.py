@@ -46,7 +46,7 @@ LAYERS = {
     ),
     # It judges the server, so it takes nothing from it.
     "check": Layer(set(), {"msgspec"}, is_pure=True),
-    "cli": Layer(None, {"click", "msgspec"}),
+    "cli": Layer(None, {"click", "hiredis", "msgspec"}),
     "__main__": Layer({"cli"}),
     "__init__": Layer(set()),
 }

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from respq.cli.values import instant, plain, quoted
+from respq.cli.values import instant, plain, quoted, word
 from respq.engine.jobs.inspect import job_facts, priority_text, queue_facts
 from respq.engine.jobs.job import PHASE_NAMES
 from respq.engine.jobs.queue import Queue
@@ -88,9 +88,12 @@ def _rebuilt(journal: BatchSource, moment: Moment, report: Report) -> tuple[Stat
     try:
         return rebuild(journal, moment, report)
     except NotHeld as refusal:
-        raise JournalRefused(
-            f"{refusal} position {refusal.position}, {instant(refusal.now_ms)}"
-        ) from refusal
+        raise with_moment(refusal) from refusal
+
+
+def with_moment(refusal: NotHeld) -> JournalRefused:
+    """Return the refusal with where and when it would be otherwise."""
+    return JournalRefused(f"{refusal} position {refusal.position}, {instant(refusal.now_ms)}")
 
 
 def _queues(state: State, wanted: Named | None) -> list[Queue]:
@@ -127,14 +130,8 @@ def _job_lines(queue: Queue, *, as_json: bool) -> Iterator[str]:
             continue
         phase, priority = PHASE_NAMES[job.phase].decode(), priority_text(job.priority)
         yield (
-            f"  {_word(job.id)}  {phase}  priority {_word(priority)}  payload {quoted(job.payload)}"
+            f"  {word(job.id)}  {phase}  priority {word(priority)}  payload {quoted(job.payload)}"
         )
-
-
-def _word(text: bytes) -> str:
-    """Return an id or a priority, in quotes only where it needs them."""
-    shown = quoted(text)
-    return shown if len(text) + 2 != len(shown) or b" " in text else shown[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +191,9 @@ def _queue_diff(number: int, first: _Placed, second: _Placed, *, as_json: bool) 
     words = [_title(shown), *_fate(was, now)]
     words += [f"came {len(came)}", f"went {len(went)}", f"changed {len(changed)}"]
     yield "  ".join(words)
-    yield from (f"  + {_word(job_id)}  {phase}" for job_id, phase in came)
-    yield from (f"  - {_word(job_id)}  {phase}" for job_id, phase in went)
-    yield from (f"  ~ {_word(job_id)}  {phase} to {then}" for job_id, phase, then in changed)
+    yield from (f"  + {word(job_id)}  {phase}" for job_id, phase in came)
+    yield from (f"  - {word(job_id)}  {phase}" for job_id, phase in went)
+    yield from (f"  ~ {word(job_id)}  {phase} to {then}" for job_id, phase, then in changed)
 
 
 def _fate(was: Named | None, now: Named | None) -> list[str]:

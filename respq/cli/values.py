@@ -30,6 +30,12 @@ def quoted(value: bytes) -> str:
     return f'"{shown}"' + (f"... {len(value)} bytes" if len(value) > _SHOWN_BYTES_MAX else "")
 
 
+def word(text: bytes) -> str:
+    """Return an id or a priority, in quotes only where it needs them."""
+    shown = quoted(text)
+    return shown if len(text) + 2 != len(shown) or b" " in text else shown[1:-1]
+
+
 def _code(character: str) -> str:
     number = ord(character)
     if 0xDC80 <= number <= 0xDCFF:
