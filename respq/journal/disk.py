@@ -28,7 +28,7 @@ from respq.errors import CommitFailed, StartRefused
 from respq.journal.ballast import Ballast
 from respq.journal.directory import DataDirectory, fsync_directory
 from respq.journal.journal import PositionTaken
-from respq.journal.reader import checksum_at, find_ranges, read_segments, unreadable
+from respq.journal.reader import checksum_at, find_ranges, read_segments
 from respq.journal.segment import Segment
 from respq.journal.tail import Tail, TailFile, check_tail, read_boot, read_tail
 
@@ -218,10 +218,13 @@ class DiskJournal:
             if not segment.is_open:
                 segment.open(self._fsync)
             emptied, blob_bytes = segment.checkpoint(), segment.blob_bytes()
-        except (sqlite3.OperationalError, Timeout) as error:
-            raise StartRefused(f"{segment.path} cannot be opened: {error}") from error
-        except sqlite3.Error as error:
-            raise unreadable(segment, segment.first, error) from error
+            if segment is self._segments[-1]:
+                segment.check()
+        except (sqlite3.Error, Timeout) as error:
+            raise StartRefused(
+                f"{segment.path} cannot be opened: {error}; if it is neither a permission, the "
+                "disk nor another program, start on a copy: `respq backup` takes what can be read"
+            ) from error
         if not emptied:
             raise StartRefused(f"{segment.path} is being read by another process: stop it")
         return blob_bytes

@@ -9,6 +9,7 @@ import pytest
 
 from respq.engine.batch import BatchHeader
 from respq.errors import CommitFailed, DataDirectoryHeld, JournalBroken, StartRefused
+from respq.journal.copy import backup
 from respq.journal.disk import DiskJournal
 from respq.journal.journal import PositionTaken
 from respq.journal.recovery import Chain, read_batches
@@ -567,11 +568,45 @@ def test_no_flipped_byte_of_a_database_changes_what_is_read(tmp_path: Path) -> N
         flip(path / "segment-00000001" / "cache.db", place)
         try:
             assert open_and_read(path) == expect(60)
-        except JournalBroken:
+        except StartRefused:
             refused += 1
         shutil.rmtree(path)
 
     assert refused > 20  # the rest hit unused space, or what diskcache keeps for itself
+
+
+@pytest.mark.parametrize(
+    ("was", "became", "reason"),
+    [
+        (b"disk_pickle_protocol", b"disk_tickle_protocol", "settings are damaged: .* 'tickle_"),
+        (b"store_time REAL", b"stora_time REAL", "no column named store_time"),
+        (b"UNIQUE INDEX", b"UNIQ\xd5E INDEX", r"malformed database schema .*UNIQ\\xd5E"),
+    ],
+)
+def test_damage_around_the_batches_is_found_before_anything_is_appended(
+    tmp_path: Path, was: bytes, became: bytes, reason: str
+) -> None:
+    write(tmp_path / "data", 3)
+    database = tmp_path / "data" / "segment-00000001" / "cache.db"
+    database.write_bytes(database.read_bytes().replace(was, became, 1))
+
+    with pytest.raises(StartRefused, match=f"segment-00000001 cannot be .*{reason}.*`respq "):
+        open_journal(tmp_path / "data")
+
+
+def test_a_backup_is_the_way_out_where_only_what_is_around_the_batches_is_damaged(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "data", 3)
+    database = tmp_path / "data" / "segment-00000001" / "cache.db"
+    content = database.read_bytes()
+    database.write_bytes(content.replace(b"disk_pickle", b"disk_tickle", 1))
+    with pytest.raises(StartRefused, match="start on a copy: `respq backup` takes what can be"):
+        open_journal(tmp_path / "data")
+
+    backup(str(tmp_path / "data"), str(tmp_path / "copy"), pytest.fail)
+
+    assert open_and_read(tmp_path / "copy") == expect(3)
 
 
 def test_a_flipped_byte_of_a_blob_is_refused_with_its_position(tmp_path: Path) -> None:

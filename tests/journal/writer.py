@@ -40,6 +40,9 @@ def write(options: argparse.Namespace) -> None:
         if options.sync:
             journal.sync()
             tell("sync")
+        if position == options.hold:
+            journal._segments[-1].hold()
+    journal._keeper.submit(int).result()
 
 
 def main() -> None:
@@ -51,6 +54,7 @@ def main() -> None:
     parser.add_argument("--segment-bytes", type=int, default=1 << 26)
     parser.add_argument("--file-bytes-max", type=int, default=0)
     parser.add_argument("--sync", action="store_true")
+    parser.add_argument("--hold", type=int, help="read on from there: that segment keeps its log")
     try:
         write(parser.parse_args())
     except CommitFailed as error:
