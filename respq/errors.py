@@ -33,7 +33,8 @@
     StartRefused               not for clients: why the server cannot start
     ├─ BadSetting              a flag, a variable or a line of respq.toml that cannot be used
     ├─ DataDirectoryHeld       another process holds the data directory
-    └─ JournalBroken           the journal is damaged; carries the position
+    ├─ JournalBroken           the journal is damaged; carries the position
+    └─ NewerJournal            a newer respq wrote the journal; carries the position
     JournalRefused             not for clients: why a journal cannot be copied, repaired or replayed
     CommitFailed               not for clients: the journal took no batch; the process must stop
 
@@ -242,6 +243,17 @@ class JournalBroken(StartRefused):
         super().__init__(
             f"the journal is broken at position {position}: {reason}; "
             "look with `respq journal verify`"
+        )
+        self.position = position
+        self.reason = reason
+
+
+class NewerJournal(StartRefused):
+    """The batch at ``position`` is whole, and written in a way that this version does not know."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(
+            f"the batch at position {position} is of a newer respq: {reason}; start that one"
         )
         self.position = position
         self.reason = reason

@@ -31,7 +31,7 @@ from respq.engine.batch import (
 )
 from respq.engine.codec import UnreadableRecord, decode_records
 from respq.engine.records import AnyRecord, Trimmed
-from respq.errors import JournalBroken, StartRefused
+from respq.errors import JournalBroken, NewerJournal
 from respq.journal.journal import BatchSource
 
 
@@ -130,16 +130,14 @@ def read_batches(
 
     Raises:
         JournalBroken: what is there is not the whole history.
-        StartRefused: a newer respq wrote it.
+        NewerJournal: a newer respq wrote it.
     """
     rows = journal.read(1)
     for position, blob in rows:
         try:
             batch = chain.admit(position, blob)
         except NewerFormat as fault:
-            raise StartRefused(
-                f"the batch at position {position} is of a newer respq: {fault}; start that one"
-            ) from fault
+            raise NewerJournal(position, str(fault)) from fault
         except (Misplaced, Unchained) as fault:
             raise JournalBroken(chain.position, str(fault)) from fault
         except BrokenBatch as fault:
@@ -157,14 +155,14 @@ def read_records(position: int, body: bytes) -> list[AnyRecord]:
     """Return the records of the batch at a position.
 
     Raises:
-        JournalBroken: one of them is of an unknown kind.
+        NewerJournal: one of them is of a kind that this version does not know.
     """
     try:
         return decode_records(body)
     except UnreadableRecord as error:
-        raise JournalBroken(
-            position, f"it holds a record that this respq cannot read ({error})"
-        ) from error
+        # The batch is whole, so this is how it was written.
+        reason = f"it holds a record that this one cannot read ({error})"
+        raise NewerJournal(position, reason) from error
 
 
 def last_trimmed(records: Iterable[AnyRecord], before: Trimmed | None) -> Trimmed | None:

@@ -35,7 +35,7 @@ from respq.engine.batch import (
 from respq.engine.codec import UnreadableRecord, decode_records, encode_records
 from respq.engine.records import Trimmed
 from respq.engine.state import State
-from respq.errors import JournalBroken, JournalRefused
+from respq.errors import JournalBroken, JournalRefused, NewerJournal
 from respq.journal.copy import Extent, NewDirectory, write_tail
 from respq.journal.directory import DataDirectory, fsync_directory
 from respq.journal.reader import ReadOnlyJournal
@@ -149,7 +149,7 @@ class _Survey:
             records = [] if batch is None else read_records(position, batch[1])
         except NewerFormat as fault:
             raise JournalRefused(_newer(position, fault)) from fault
-        except JournalBroken as fault:
+        except NewerJournal as fault:
             raise JournalRefused(_newer(position, fault.reason)) from fault
         except BrokenBatch as fault:
             plan.faults.append(Fault(chain.position, str(fault)))

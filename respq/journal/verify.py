@@ -6,15 +6,14 @@ Recovery stops at the first damage; this goes on behind it, so that one look sho
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 
-from respq.engine.batch import BrokenBatch, Unchained, stored_checksum
-from respq.engine.codec import UnreadableRecord, decode_records
+from respq.engine.batch import BrokenBatch, NewerFormat, Unchained, stored_checksum
 from respq.engine.records import Trimmed
-from respq.errors import JournalBroken
+from respq.errors import JournalBroken, NewerJournal
 from respq.journal.reader import ReadOnlyJournal
-from respq.journal.recovery import Chain, last_trimmed
+from respq.journal.recovery import Chain, last_trimmed, read_records
 from respq.journal.segment import Segment
 from respq.journal.tail import Tail, check_tail
 
@@ -112,9 +111,13 @@ class _Verification:
             batch = chain.admit(position, blob)
             if batch is None:
                 self._report.notes.append(f"the batch at position {position} is void")
-            elif chain.begin is not None and chain.begin.position > 1:
-                with suppress(UnreadableRecord):
-                    self._trimmed = last_trimmed(decode_records(batch[1]), self._trimmed)
+            else:
+                self._trimmed = last_trimmed(read_records(position, batch[1]), self._trimmed)
+        except NewerJournal as error:
+            found.faults.append(_newer(position, error.reason))
+        except NewerFormat as error:
+            found.faults.append(_newer(chain.position, str(error)))
+            chain.skip_to(position + 1)
         except BrokenBatch as error:
             fault = Fault(chain.position, str(error))
             found.faults.append(fault)
@@ -154,3 +157,7 @@ class _Verification:
         else:
             if lost:
                 self._report.notes.append(lost)
+
+
+def _newer(position: int, reason: str) -> Fault:
+    return Fault(position, f"it is of a newer respq: {reason}; start that one")

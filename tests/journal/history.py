@@ -3,6 +3,8 @@
 import random
 
 from respq.engine.batch import FORMAT_VERSION, BatchHeader, encode_batch
+from respq.engine.codec import encode_records
+from respq.engine.records import EpochStarted
 from respq.journal.journal import BatchSource, Journal
 from respq.journal.recovery import Chain, read_batches
 
@@ -17,7 +19,11 @@ class History:
         self.checksum = 0
 
     def body(self, position: int) -> bytes:
-        return random.Random(position).randbytes(self.body_bytes)
+        """Return one record, with so much random text that the body has its size."""
+        text = random.Random(position).randbytes(self.body_bytes).hex()
+        longest = encode_records([EpochStarted(1, 0, text[: self.body_bytes])], [])
+        spare = 2 * self.body_bytes - len(longest)
+        return encode_records([EpochStarted(1, 0, text[:spare])], [])
 
     def header(self, position: int) -> BatchHeader:
         return BatchHeader(FORMAT_VERSION, position, self.epoch, position * 10, 1, 1, 1, 1)

@@ -4,9 +4,9 @@ import pytest
 
 from respq.engine.batch import BatchHeader, decode_batch, encode_batch
 from respq.engine.records import Trimmed
-from respq.errors import JournalBroken, StartRefused
+from respq.errors import JournalBroken, NewerJournal
 from respq.journal.memory import MemoryJournal
-from respq.journal.recovery import Chain, read_batches
+from respq.journal.recovery import Chain, read_batches, read_records
 from tests.journal.history import History, expect, read_all
 
 
@@ -231,8 +231,14 @@ def test_a_newer_format_stops_the_start_without_calling_the_journal_broken() -> 
     rows = written(2)
     rows[1] = (2, encode_batch(BatchHeader(2, 2, 1, 0, 1, 1, 1, 1), b"", 0)[0])
 
-    with pytest.raises(StartRefused, match="position 2 is of a newer respq") as caught:
+    with pytest.raises(NewerJournal, match="position 2 is of a newer respq: it has format 2"):
         recover(Rows(rows, unanswered=2))
 
-    assert not isinstance(caught.value, JournalBroken)
     assert len(rows) == 2
+
+
+def test_a_record_of_a_newer_version_stops_the_start_in_the_same_way() -> None:
+    with pytest.raises(NewerJournal, match=r"position 7 is of a newer respq: .* cannot read") as it:
+        read_records(7, b"\x92\x91\x91\x7f\x90")
+
+    assert it.value.position == 7

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from respq.engine.batch import BatchHeader, encode_batch
+from respq.engine.codec import encode_records
 from respq.errors import DataDirectoryHeld, StartRefused
 from respq.journal.disk import DiskJournal
 from respq.journal.segment import Segment
@@ -12,6 +13,9 @@ from respq.journal.tail import Tail, read_tail
 from respq.journal.verify import Report, verify
 from tests.journal.history import History
 from tests.journal.processes import fingerprint, flip, make_killed
+
+EMPTY = encode_records([], [])
+"""The body of a batch without records."""
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_a_changed_batch_is_found_where_the_next_does_not_follow_it(data_dir: Pa
     segment = Segment(str(data_dir / "segment-00000001"))
     segment.find_range()
     segment.open("always")
-    forged = encode_batch(BatchHeader(1, 10, 1, 0, 1, 1, 1, 1), b"", 7)[0]
+    forged = encode_batch(BatchHeader(1, 10, 1, 0, 1, 1, 1, 1), EMPTY, 7)[0]
     segment.remove_last()
     segment.append(10, forged)
     segment.close()
@@ -190,10 +194,25 @@ def test_a_torn_batch_that_may_be_answered_is_a_fault(data_dir: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("version", "body"), [(2, EMPTY), (1, b"\x92\x91\x91\x7f\x90")])
+def test_what_a_newer_version_wrote_is_a_fault_and_said_to_be_newer(
+    data_dir: Path, version: int, body: bytes
+) -> None:
+    tail = read_tail(str(data_dir / "tail"))
+    assert tail is not None
+    header = BatchHeader(version, 26, 1, 0, 1, 1, 1, 1)
+    put(data_dir, "segment-00000003", 26, encode_batch(header, body, tail.checksum)[0])
+
+    report = verify_unchanged(data_dir)
+
+    assert faults(report) == [("segment-00000003", 26)]
+    assert "it is of a newer respq: it h" in report.segments[2].faults[0].reason
+
+
 def test_a_void_batch_is_a_note(tmp_path: Path) -> None:
     journal = DiskJournal(str(tmp_path), fsync="always", segment_bytes=1_800)
-    first, first_sum = encode_batch(BatchHeader(1, 1, 1, 0, 1, 1, 1, 1), b"", 0)
-    second, second_sum = encode_batch(BatchHeader(1, 2, 2, 0, 1, 1, 1, 1), b"", first_sum)
+    first, first_sum = encode_batch(BatchHeader(1, 1, 1, 0, 1, 1, 1, 1), EMPTY, 0)
+    second, second_sum = encode_batch(BatchHeader(1, 2, 2, 0, 1, 1, 1, 1), EMPTY, first_sum)
     void, void_sum = encode_batch(BatchHeader(1, 3, 1, 0, 1, 1, 1, 1), b"", first_sum)
     journal.append(1, first, first_sum)
     journal.append(2, second, second_sum)
