@@ -4,7 +4,8 @@ had not synced.
 strace writes down the calls (`trace`). A `Disk` takes them in their order; `left` gives what may
 be there after the power failed at that moment: of each file everything that was written before its
 last sync, of the rest any writes, whole, torn at a sector or not at all, in no order; of names
-what was done in a directory before its last sync, and of the rest a beginning.
+what was done in a directory before its last sync, and of the rest a beginning, in each directory
+another one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 SECTOR_BYTES = 512
 CALLS = (
-    "openat,write,pwrite64,ftruncate,rename,renameat2,unlink,unlinkat,mkdir,rmdir,fsync,fdatasync"
+    "openat,write,pwrite64,ftruncate,truncate,rename,unlink,unlinkat,mkdir,rmdir,fsync,fdatasync"
 )
 
 
@@ -80,7 +81,7 @@ def _path(word: str) -> str:
     return _bytes(word).decode()
 
 
-@dataclass
+@dataclass(eq=False)
 class File:
     """What was done to a file; the first ``synced`` of it is on the disk."""
 
@@ -89,19 +90,33 @@ class File:
     synced: int = 0
 
 
+@dataclass(eq=False)
+class Directory:
+    """What lies in a directory now, whatever its own name is."""
+
+    entries: dict[str, Node] = field(default_factory=dict)
+
+
+Node = File | Directory
+
+
 @dataclass(frozen=True)
 class Naming:
-    """Something that was done to names: `make`, `move` or `drop`."""
+    """A name in a directory stands for something else from now on: None for nothing any more.
 
-    what: str
-    path: str
-    to: str = ""
-    file: File | None = None
+    A move is two at once, in one directory.
+    """
 
-    @property
-    def directories(self) -> set[str]:
-        """The directories that it changed."""
-        return {str(Path(path).parent) for path in (self.path, self.to) if path}
+    directory: Directory
+    nodes: dict[str, Node | None]
+
+    def apply(self, entries: dict[str, Node]) -> None:
+        """Change the names of its directory."""
+        for name, node in self.nodes.items():
+            if node is None:
+                entries.pop(name, None)
+            else:
+                entries[name] = node
 
 
 class Disk:
@@ -112,8 +127,10 @@ class Disk:
         self.said: list[bytes] = []
         """What it wrote to its standard output."""
         self.syncs = 0
-        self._names: dict[str, File | None] = {}
-        self._namings: list[Naming] = []
+        self.namings: list[Naming] = []
+        """What was done to names, in order."""
+        self._above = Directory()
+        """The directory in which the root lies."""
         self._durable: set[int] = set()
         self._ended: list[tuple[File | None, int]] = []
         """For each call, the file that it wrote to, and how many steps that had then."""
@@ -129,44 +146,64 @@ class Disk:
                 self.said.append(_bytes(words[1]))
             case "pwrite64" if (file := self._file(words[0])) is not None:
                 file.steps.append((int(words[3]), _bytes(words[1])))
-            case "ftruncate" if (file := self._file(words[0])) is not None:
+            case "ftruncate" | "truncate" if (file := self._file(words[0])) is not None:
                 file.steps.append((int(words[1]), None))
             case "write":
                 assert self._file(words[0]) is None or words[0].endswith("lock>"), call
             case "openat" if "O_CREAT" in words[2]:
-                path = _path(words[-1])
-                if self._is_ours(path) and path not in self._names:
-                    self._name(Naming("make", path, file=File()))
+                if self._is_ours(path := _path(words[-1])) and self._find(path) is None:
+                    self._name(path, File())
             case "mkdir":
                 if self._is_ours(path := _path(words[0])):
-                    self._name(Naming("make", path))
+                    self._name(path, Directory())
             case "rename":
                 if self._is_ours(path := _path(words[0])):
-                    self._name(Naming("move", path, _path(words[1])))
+                    self._move(path, _path(words[1]))
             case "unlink" | "rmdir":
-                if (path := _path(words[0])) in self._names:
-                    self._name(Naming("drop", path))
+                self._drop(_path(words[0]))
+            case "unlinkat":
+                above = _path(words[0]) if "<" in words[0] else ""
+                self._drop(str(Path(above) / _path(words[1])))
             case "fsync" | "fdatasync":
                 self._sync(_path(words[0]), call.began)
         self._ended.append((file, len(file.steps) if file is not None else 0))
-        self._named.append(len(self._namings))
+        self._named.append(len(self.namings))
+
+    def names(self) -> list[str]:
+        """Return what lies in the root now."""
+        root = self._find(self.root)
+        return sorted(root.entries) if isinstance(root, Directory) else []
 
     def left(self, chance: random.Random, share: float) -> dict[str, bytes | None]:
         """Return what may be there if the power fails now: bytes of files, None for directories.
 
         ``share`` is how likely it is that something that was not synced is there all the same.
         """
-        names: dict[str, File | None] = {}
-        others = [at for at in range(len(self._namings)) if at not in self._durable]
-        kept = {*others[: round(len(others) * chance.random())]} if share else set()
-        for at, naming in enumerate(self._namings):
-            if at in self._durable or at in kept:
-                _apply(names, naming)
-        return {
-            path: None if file is None else self._content(file, chance, share)
-            for path, file in names.items()
-            if str(Path(path).parent) in names or Path(path).parent == Path(self.root).parent
+        entries: dict[int, dict[str, Node]] = {}
+        lost: dict[int, list[int]] = {}
+        for at, naming in enumerate(self.namings):
+            if at not in self._durable:
+                lost.setdefault(id(naming.directory), []).append(at)
+        kept = {
+            at
+            for others in lost.values()
+            for at in others[: round(len(others) * chance.random()) if share else 0]
         }
+        for at, naming in enumerate(self.namings):
+            if at in self._durable or at in kept:
+                naming.apply(entries.setdefault(id(naming.directory), {}))
+        found: dict[str, bytes | None] = {}
+        places = [(str(Path(self.root).parent), self._above)]
+        while places:
+            place, directory = places.pop()
+            for name, node in entries.get(id(directory), {}).items():
+                path = f"{place}/{name}"
+                if isinstance(node, Directory):
+                    found[path] = None
+                    places.append((path, node))
+                else:
+                    found[path] = self._content(node, chance, share)
+        return found
 
     @staticmethod
     def _content(file: File, chance: random.Random, share: float) -> bytes:
@@ -189,40 +226,50 @@ class Disk:
     def _is_ours(self, path: str) -> bool:
         return path == self.root or path.startswith(self.root + "/")
 
-    def _file(self, word: str) -> File | None:
-        return self._names.get(_path(word))
+    def _find(self, path: str) -> Node | None:
+        """Return what is there now under a path."""
+        if path == str(Path(self.root).parent):
+            return self._above
+        if not self._is_ours(path):
+            return None
+        above = self._find(str(Path(path).parent))
+        return above.entries.get(Path(path).name) if isinstance(above, Directory) else None
 
-    def _name(self, naming: Naming) -> None:
-        self._namings.append(naming)
-        _apply(self._names, naming)
+    def _file(self, word: str) -> File | None:
+        node = self._find(_path(word))
+        return node if isinstance(node, File) else None
+
+    def _name(self, path: str, node: Node | None, moved: str = "") -> None:
+        """Have a path stand for something else; what was ``moved`` has its old name no more."""
+        directory = self._find(str(Path(path).parent))
+        assert isinstance(directory, Directory), path
+        gone: dict[str, Node | None] = {Path(moved).name: None} if moved else {}
+        naming = Naming(directory, gone | {Path(path).name: node})
+        self.namings.append(naming)
+        naming.apply(directory.entries)
+
+    def _move(self, path: str, to: str) -> None:
+        assert Path(path).parent == Path(to).parent
+        self._name(to, self._find(path), moved=path)
+
+    def _drop(self, path: str) -> None:
+        if self._find(path) is not None:
+            self._name(path, None)
 
     def _sync(self, path: str, began: int) -> None:
         """Have on the disk what had been done when the sync began."""
-        file = self._names.get(path)
-        if path in self._names:
-            self.syncs += 1
-        if file is not None:
-            before = (steps for other, steps in self._ended[:began] if other is file)
-            file.synced = max(file.synced, *before, 0)
+        node = self._find(path)
+        if node is None:
+            return
+        self.syncs += 1
+        if isinstance(node, File):
+            before = (steps for other, steps in self._ended[:began] if other is node)
+            node.synced = max(node.synced, *before, 0)
             return
         count = self._named[began - 1] if began else 0
-        for at, naming in enumerate(self._namings[:count]):
-            if path in naming.directories:
+        for at, naming in enumerate(self.namings[:count]):
+            if naming.directory is node:
                 self._durable.add(at)
-
-
-def _apply(names: dict[str, File | None], naming: Naming) -> None:
-    if naming.what == "make":
-        names[naming.path] = naming.file
-        return
-    inside = naming.path + "/"
-    moved = {
-        naming.to + each.removeprefix(naming.path): names.pop(each)
-        for each in [*names]
-        if each == naming.path or each.startswith(inside)
-    }
-    if naming.what == "move":
-        names.update(moved)
 
 
 def put(files: dict[str, bytes | None], root: str, to: Path) -> None:

@@ -15,9 +15,9 @@ from tests.harness import Harness, image
 class Recorded(Harness):
     """A harness, and a data directory that gets each of its batches at once."""
 
-    def __init__(self, data_dir: Path, segment_bytes: int = 1 << 26) -> None:
+    def __init__(self, data_dir: Path, segment_bytes: int = 1 << 26, fsync: str = "no") -> None:
         super().__init__()
-        self.disk = DiskJournal(str(data_dir), fsync="no", segment_bytes=segment_bytes)
+        self.disk = DiskJournal(str(data_dir), fsync=fsync, segment_bytes=segment_bytes)
         self.images: dict[int, Any] = {}
         """The queues behind each batch."""
         self.times: dict[int, int] = {}

@@ -6,13 +6,10 @@ that gives back every batch as it was written, takes more, and gives back those.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +25,7 @@ from tests.server_process import ServerProcess
 COUNT, MORE = 45, 12
 SEGMENT_BYTES = 1_800
 """Ten batches."""
-FLIPS = 20
+FLIPS = 12
 """In each file; in small ones every bit."""
 
 
@@ -42,17 +39,6 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(path / "segment-00000002", path / "segment-00000000.retired")
     shutil.copytree(path / "segment-00000002", path / "segment-00000007.new")
     return path
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Iterator[Path]:
-    """A place for the damaged copies, in memory if there is one: a start syncs a lot."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as path:
-        yield Path(path)
 
 
 @pytest.fixture(scope="module")

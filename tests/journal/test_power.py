@@ -54,7 +54,7 @@ def check(disk: Disk, chance: random.Random, share: float, to: Path) -> int:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_what_was_answered_outlasts_the_power(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
     monkeypatch.setattr(disks, "read_boot", lambda: b"another boot    ")
     log = traced(tmp_path, "always")
@@ -65,15 +65,17 @@ def test_what_was_answered_outlasts_the_power(
         # Behind every second sync, and at some moments in between.
         is_synced, seen = disk.syncs > seen, disk.syncs
         if (is_synced and disk.syncs % 2) or chance.random() < 0.02:
-            found = check(disk, chance, share, tmp_path / "left")
+            found = check(disk, chance, share, scratch / "left")
             assert answered(disk) <= found <= answered(disk) + 1
             checked += 1
 
     assert checked > 50
-    assert check(disk, chance, share, tmp_path / "left") == answered(disk) == COUNT
+    assert check(disk, chance, share, scratch / "left") == answered(disk) == COUNT
 
 
-def test_what_is_not_synced_would_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_synced_would_not(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The check above can fail: with `--fsync no` it does."""
     monkeypatch.setattr(disks, "read_boot", lambda: b"another boot    ")
     log = traced(tmp_path, "no")
@@ -82,6 +84,6 @@ def test_what_is_not_synced_would_not(tmp_path: Path, monkeypatch: pytest.Monkey
 
     for _ in moments(disk, log):
         if answered(disk) in (5, 15) and not lost:
-            lost += answered(disk) - check(disk, chance, 0.0, tmp_path / "left")
+            lost += answered(disk) - check(disk, chance, 0.0, scratch / "left")
 
     assert lost > 0
