@@ -21,6 +21,7 @@ from respq.engine.codec import decode_records, encode_records
 from respq.engine.engine import Engine
 from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
 from respq.engine.jobs.queue import Queue
+from respq.engine.keys.space import Keyspace
 from respq.engine.records import Trimmed
 from respq.engine.spread import Spread
 from respq.engine.state import State
@@ -243,6 +244,7 @@ def discard(state: State) -> None:
         queue.jobs, queue.leases, queue.dead, queue.ids = {}, Spread(), {}, Spread()
         queue.ready.clear()
     state.graveyard.clear()
+    state.keys = Keyspace()
 
 
 def image(state: State, now_ms: int = 0) -> dict[str, Any]:
@@ -255,6 +257,13 @@ def image(state: State, now_ms: int = 0) -> dict[str, Any]:
         "queues": {number: _queue_image(queue, now_ms) for number, queue in state.queues.items()},
         "names": [{name: q.number for name, q in names.items()} for names in state.names],
         "schedules": {number: _fields(s) for number, s in state.schedules.items()},
+        "keys": {
+            key.number: (key.db, key.name, key.expires_ms, key.value.code, key.value.plain())
+            for key in state.keys
+        },
+        "key names": [
+            {name: key.number for name, key in keys.items()} for keys in state.keys.names
+        ],
         "orders": {name: _fields(order) for name, order in state.orders.items()},
     }
 

@@ -38,6 +38,7 @@ _GROUPS = {
     "schedule": "Schedules",
     "worker": "Workers",
     "keys": "Keys",
+    "strings": "Strings",
     "transactions": "Transactions",
     "pubsub": "Events and messages",
     "connection": "The connection",
@@ -129,7 +130,8 @@ def _keys(command: Command, spec: KeySpec) -> str:
         return f"as many as {number} says, from {spec.index + spec.first_after}"
     if spec.to_the_options:
         return f"{spec.index} up to the options"
-    return f"{spec.index} to the last" if spec.to_the_end else str(spec.index)
+    each = f", every {spec.step}" if spec.step > 1 else ""
+    return f"{spec.index} to the last{each}" if spec.to_the_end else str(spec.index)
 
 
 def _wrapped(syntax: str) -> list[str]:

@@ -40,7 +40,7 @@ from respq.errors import (
 )
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
-from respq.resp.replies import Encoded, Replies, Reply
+from respq.resp.replies import NULL_ARRAY, Encoded, Replies, Reply
 from respq.resp.run import Run
 
 _BOUNDS_MAX, _BOUND_WORDS_MAX = 1_000, 16
@@ -452,6 +452,8 @@ class Broker:
         another name has waited longer than the rest. Returns whether anybody was served.
         """
         db, key = name
+        if key not in self.engine.state.names[db]:
+            return False  # Something else has come to be there than a queue.
         limit = min(self.engine.deliverable(now_ms, db, key), RUN_MAX)
         alike = self.waiters.alike(first, name, before, limit)
         run = first.command.run
@@ -466,7 +468,11 @@ class Broker:
     def _serve_waiter(self, waiter: Waiter, tried: set[int], now_ms: int) -> None:
         """Run a waiting client's command again; if it still waits, note that it was tried."""
         start = len(self.engine.records)
-        reply = self._call(waiter.session, waiter.command, waiter.bound, now_ms)
+        self.engine.serving = True
+        try:
+            reply = self._call(waiter.session, waiter.command, waiter.bound, now_ms)
+        finally:
+            self.engine.serving = False
         self.engine.end_transaction(start)
         if isinstance(reply, Wait):
             tried.add(waiter.number)
@@ -572,12 +578,14 @@ class Broker:
         """Run the queued commands of a session as one transaction."""
         queued = session.queued
         assert queued is not None, "EXEC has checked it"
-        tainted = session.tainted
+        tainted, changed = session.tainted, self.engine.has_changed(session.watch, now_ms)
         session.end_transaction()
         if self.shortage is not None:
             self._check_growth_of_all(queued)
         if tainted:
             raise ExecAbort("Transaction discarded because of previous errors.")
+        if changed:
+            return NULL_ARRAY
         for request in queued:
             # All or nothing: an ack whose push may not run any more would lose a job.
             self._check_guards(session, self.resolve(request))

@@ -90,6 +90,9 @@ class Arg:
     repeats_max: int = 0
     """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none. Of a
     variadic: how many there may be; 0 for any number."""
+    step: int = 1
+    """Of a variadic: how many words belong together, as ``key value``; the handler gets all in a
+    row. The first of them is the key, if it ``is_key``."""
     shares_text: bool = False
     """Of a variadic: what an option says is written down with each of them."""
     counts: bool = False
@@ -151,6 +154,9 @@ class Command:
     run_length: int = field(init=False)
     """Number of words of a request that may be part of a run."""
     words_count: int = field(init=False)
+    step: int = field(init=False)
+    """Of the words of the variadic that belong together, where nothing can follow them."""
+    _before_variadic: int = field(init=False)
     stateless: bool = field(init=False)
     blocking: bool = field(init=False)
     _words_max: int = field(init=False)
@@ -182,10 +188,15 @@ class Command:
             words.append(self.variadic[1])
         plain = all(arg.is_plain and not arg.optional and not arg.counts for arg in words)
         plain = plain and not self._required
+        # A variadic of several words is never one word.
+        plain = plain and (self.variadic is None or self.variadic[1].step == 1)
         self.plain_length = self.words_count + len(words) if plain else -1
         self.arity = self._arity()
         ends = self.variadic is None and not self.options
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
+        uneven = self.variadic is not None and not self.options
+        self.step = self.variadic[1].step if uneven and self.variadic is not None else 1
+        self._before_variadic = self.words_count + len(self.arguments)
 
     @property
     def full_name(self) -> str:
@@ -194,7 +205,8 @@ class Command:
 
     def check_arity(self, request: list[bytes]) -> None:
         """Raise `SyntaxFault` if the request has too few or too many words, as Redis would."""
-        if not abs(self.arity) <= len(request) <= self._words_max:
+        uneven = self.step > 1 and (len(request) - self._before_variadic) % self.step
+        if not abs(self.arity) <= len(request) <= self._words_max or uneven:
             raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
 
     def bind(self, request: list[bytes]) -> Bound:
@@ -241,7 +253,8 @@ class Command:
             if count is None and matches is not None:
                 count = len([*takewhile(matches, request[place:])])
             end = len(request) if count is None else place + count
-            positions += range(place, end) if end <= len(request) else ()
+            step = self.variadic[1].step
+            positions += range(place, end, step) if end <= len(request) else ()
         return positions
 
     def _arity(self) -> int:
@@ -250,7 +263,9 @@ class Command:
             for option in self.options
             if option.is_required
         )
-        variadic = self.variadic is not None and not self.variadic[1].optional
+        variadic = 0
+        if self.variadic is not None and not self.variadic[1].optional:
+            variadic = self.variadic[1].step
         least = self.words_count + self.required_count + variadic + required
         exact = (
             self.required_count == len(self.arguments)
@@ -356,7 +371,8 @@ class Command:
             shown = (arg.values or (name,))[0]
             parts.append(f"[{shown}]" if arg.optional else shown)
         if self.variadic is not None:
-            name = (self.variadic[1].values or (self.variadic[0],))[0]
+            arg = self.variadic[1]
+            name = " ".join(arg.values[: arg.step] or (self.variadic[0],))
             parts += [f"[{name} ...]"] if self.variadic[1].optional else [name, f"[{name} ...]"]
         for shown, required in self._shown_options():
             parts.append(shown if required else f"[{shown}]")

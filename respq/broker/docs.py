@@ -55,12 +55,25 @@ def _arguments(command: Command) -> list[Doc]:
     if command.variadic is not None:
         name, arg = command.variadic
         flags = [b"optional", b"multiple"] if arg.optional else [b"multiple"]
-        docs.append(_value(_label(name, arg), arg, flags=flags))
+        if arg.step == 1:
+            docs.append(_value(_label(name, arg), arg, flags=flags))
+        else:
+            docs.append(_group(arg, flags))
     for doc in docs:
         if doc[b"type"] == b"key":
             doc[b"key_spec_index"] = key_number
             key_number += 1
     return docs
+
+
+def _group(arg: Arg, flags: list[bytes]) -> Doc:
+    """Return words that belong together; only the first of them may be a key."""
+    first, *others = arg.values
+    parts = [_value(first, arg, flags=[])]
+    parts += [_node(each, b"string", flags=[]) for each in others]
+    if arg.is_key:
+        parts[0][b"key_spec_index"] = 0
+    return _node("_".join(arg.values), b"block", flags=flags, parts=parts)
 
 
 def _options(command: Command) -> list[Doc]:

@@ -37,6 +37,7 @@ _GROUP_CATEGORIES = {
     "keys": "keyspace",
     "queue": "queue",
     "schedule": "schedule",
+    "strings": "string",
     "transactions": "transaction",
     "worker": "worker",
 }
@@ -55,6 +56,7 @@ class KeySpec:
     first_after: int = 0
     """How far behind the number of keys the first one stands; 0 if there is no number."""
     to_the_options: bool = False
+    step: int = 1
 
     @property
     def moves(self) -> bool:
@@ -71,7 +73,7 @@ class KeySpec:
             spec = {b"keynumidx": 0, b"firstkey": self.first_after, b"keystep": 1}
             find = {b"type": b"keynum", b"spec": spec}
         else:
-            spec = {b"lastkey": -1 if self.to_the_end else 0, b"keystep": 1, b"limit": 0}
+            spec = {b"lastkey": -1 if self.to_the_end else 0, b"keystep": self.step, b"limit": 0}
             find = {b"type": b"range", b"spec": spec}
         return {
             b"flags": word_set(flags),
@@ -96,7 +98,8 @@ def key_specs(command: Command) -> list[KeySpec]:
             specs.append(KeySpec(count_place, first_after=place - count_place))
         else:
             ends = command.variadic[1].matches is not None
-            specs.append(KeySpec(place, to_the_end=not ends, to_the_options=ends))
+            step = command.variadic[1].step
+            specs.append(KeySpec(place, to_the_end=not ends, to_the_options=ends, step=step))
     return specs
 
 
@@ -151,7 +154,7 @@ def _legacy_range(specs: list[KeySpec]) -> tuple[int, int, int]:
     ranges = [spec for spec in specs if not spec.moves]
     if not ranges:
         return 0, 0, 0
-    return ranges[0].index, -1 if ranges[-1].to_the_end else ranges[-1].index, 1
+    return ranges[0].index, -1 if ranges[-1].to_the_end else ranges[-1].index, ranges[-1].step
 
 
 def _access_words(command: Command) -> list[bytes]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from respq.broker.call import Call
 from respq.engine.jobs.job import Job
+from respq.engine.keys.watch import Watch
 
 if TYPE_CHECKING:
     from respq.broker.broker import Broker
@@ -51,6 +52,7 @@ class Session:
         "queued_bytes",
         "tainted",
         "waiter",
+        "watch",
     )
 
     def __init__(
@@ -84,6 +86,8 @@ class Session:
         """The connection ends now, whatever is left to be sent, the reply to this one too."""
         self.command: Command | None = None
         """The last one it ran."""
+        self.watch = Watch()
+        """The keys that it watches."""
         self.call = Call(broker, broker.engine, self, created_ms)
         self.channels: dict[bytes, None] = {}
         """What it listens to, in order of its subscriptions; kept by `PubSub`, as are …"""
@@ -126,7 +130,9 @@ class Session:
         self.decide_guard()
 
     def end_transaction(self) -> None:
-        """Run commands at once from now on."""
+        """Run commands at once from now on, and watch nothing."""
+        if self.watch.names:
+            self.call.engine.unwatch(self.watch)
         self.queued = None
         self.queued_bytes = 0
         self.tainted = False

@@ -8,6 +8,7 @@ from msgspec.structs import astuple
 
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, PHASE_NAMES, READY
 from respq.engine.jobs.queue import DELAY_BITS, FOREVER_MS, Queue
+from respq.engine.keys.space import AnyKey
 from respq.engine.state import State
 
 
@@ -19,11 +20,17 @@ def check(state: State) -> None:
         assert state.names[queue.db][queue.name] is queue
         timed |= _check_queue(queue, state)
     assert sum(map(len, state.names)) == len(state.queues)
+    timed |= _check_keys(state)
     buried = {
         (job.timer_ms, job.number)
         for chunk in state.graveyard
         for job in chunk.values()
         if job.timer_ms
+    } | {
+        (key.expires_ms, key.number)
+        for chunk in state.keys.graveyard
+        for key in chunk.values()
+        if key.expires_ms
     }
     assert state.timers.entries() == timed | buried
     first_ms = min((due_ms for due_ms, _ in timed | buried), default=state.timers.first_ms)
@@ -31,6 +38,24 @@ def check(state: State) -> None:
     assert {s.number for q in state.queues.values() for s in q.schedules.values()} == set(
         state.schedules
     )
+
+
+def _check_keys(state: State) -> set[tuple[int, int]]:
+    """Assert what holds of keys; return the timers that they must have."""
+    keys = state.keys
+    for db, (names, chunks) in enumerate(zip(keys.names, keys.chunks, strict=True)):
+        found: list[AnyKey] = [key for chunk in chunks.values() for key in chunk.values()]
+        assert all(chunks.values())
+        assert dict(names) == {key.name: key for key in found}
+        assert not names.keys() & state.names[db].keys()
+        for key in found:
+            assert key.db == db
+            assert key.number < state.next_number
+            assert not key.value.is_empty or not state.live
+            assert keys.key(key.number) is key
+        ends = [key.expires_ms for key in found if key.expires_ms]
+        assert (keys.expiring[db], keys.ends_ms[db]) == (len(ends), sum(ends))
+    return {(key.expires_ms, key.number) for key in keys if key.expires_ms}
 
 
 def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from respq.config import NAME_BYTES_MAX
 from respq.engine.jobs.cron import Zones
 from respq.engine.jobs.events import Told, events_of
 from respq.engine.jobs.job import DELAYED, Job
 from respq.engine.jobs.queue import DEFAULT_SETTINGS, FOREVER_MS, Queue
+from respq.engine.keys.records import KeyRemoved
+from respq.engine.keys.watch import Name, Watch, Watches
 from respq.engine.records import QueueMade, QueueSettings, Record
 from respq.engine.state import State
-from respq.errors import NoQueue, Paused, SyntaxFault, TooBig
+from respq.errors import NoQueue, Paused, SyntaxFault, TooBig, WrongType
+
+WRONG_TYPE = "Operation against a key holding the wrong kind of value"
+"""Redis' text."""
 
 
 class EngineCore:
@@ -27,18 +34,69 @@ class EngineCore:
         """Transactions of several records: flat pairs of index and length."""
         self.changes = 0
         """Records emitted ever: what has been found to be so is so as long as it stands."""
-        self.listening = False
-        """Whether anybody may want to know of events; kept by the broker."""
+        self._listening = False
+        self._watches = Watches()
+        self._observed = False
+        """Whether anybody listens or watches."""
+        self.serving = False
+        """Whether it is a client that has waited whose command runs; kept by the broker."""
+        self.expired_keys = 0
+        """How many keys went because their time was over, since the start."""
+        self.draws = 0
+        """How often something was drawn at random."""
         self.events: list[Told] = []
         """What happened since the broker last told it, oldest first."""
 
     def emit(self, record: Record) -> None:
         """Make a fact true and remember it for the journal."""
-        if self.listening:
-            self.events += events_of(self.state, record)
+        if self._observed:
+            self._observe(record)
         self.state.apply(record)
         self.records.append(record)
         self.changes += 1
+
+    def emit_again(self, record: Record) -> None:
+        """Say again for the journal what is so: nobody is told."""
+        self.state.apply(record)
+        self.records.append(record)
+        self.changes += 1
+
+    def _observe(self, record: Record) -> None:
+        if self._listening:
+            self.events += events_of(self.state, record)
+        if self._watches:
+            self._watches.note(self.state, record)
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody may want to know of events; kept by the broker."""
+        return self._listening
+
+    @listening.setter
+    def listening(self, listening: bool) -> None:
+        self._listening = listening
+        self._observed = listening or bool(self._watches)
+
+    def watch(self, watch: Watch, now_ms: int, names: Iterable[Name]) -> None:
+        """Have a client be told if one of these keys or queues changes from now on."""
+        names = list(names)
+        for db, name in names:
+            key = self.state.keys.names[db].get(name)
+            if key is not None and key.is_over(now_ms):
+                self.emit(KeyRemoved(key.number))
+        self._watches.add(watch, names)
+        self._observed = True
+
+    def unwatch(self, watch: Watch) -> None:
+        """Have it be told no more."""
+        self._watches.remove(watch)
+        watch.is_broken = False
+        self._observed = self._listening or bool(self._watches)
+
+    def has_changed(self, watch: Watch, now_ms: int) -> bool:
+        """Tell whether something that a client watches is not as it was, or has expired."""
+        keys = [self.state.keys.names[db].get(name) for db, name in watch.names]
+        return watch.is_broken or any(key is not None and key.is_over(now_ms) for key in keys)
 
     def end_transaction(self, start: int) -> None:
         """Make one transaction of the records emitted since there were ``start``."""
@@ -87,8 +145,25 @@ class EngineCore:
         """Return the queue of that name; raise `NoQueue` if there is none."""
         queue = self.state.names[db].get(name)
         if queue is None:
+            self.refuse_key(db, name)
             raise NoQueue(f"there is no queue '{shown(name)}'")
         return queue
+
+    def queue_or_none(self, db: int, name: bytes, now_ms: int = 0) -> Queue | None:
+        """Return the queue of that name, if there is one; raises as `refuse_key`."""
+        queue = self.state.names[db].get(name)
+        if queue is None:
+            self.refuse_key(db, name, now_ms)
+        return queue
+
+    def refuse_key(self, db: int, name: bytes, now_ms: int = 0) -> None:
+        """Raise `WrongType` for the name of a key that is no queue, unless it is over.
+
+        To a client that has waited for a queue there is just none.
+        """
+        key = self.state.keys.names[db].get(name)
+        if key is not None and not key.is_over(now_ms) and not self.serving:
+            raise WrongType(WRONG_TYPE)
 
     def queue_or_new(self, now_ms: int, db: int, name: bytes) -> Queue:
         """Return the queue of that name; make it if there is none. Its name has been checked."""
@@ -104,7 +179,15 @@ class EngineCore:
         *,
         configured: bool = False,
     ) -> Queue:
-        """Make a queue that does not exist yet; its name has been checked."""
+        """Make a queue that does not exist yet; its name has been checked.
+
+        Raises `WrongType` if a key has it.
+        """
+        key = self.state.keys.names[db].get(name)
+        if key is not None:
+            if not key.is_over(now_ms):
+                raise WrongType(WRONG_TYPE)
+            self.emit(KeyRemoved(key.number))
         number = self.next_number()
         self.emit(QueueMade(number, db, name, now_ms, configured, settings))
         return self.state.names[db][name]

@@ -17,6 +17,8 @@ from respq.engine.jobs.purge import Purging
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
 from respq.engine.jobs.workers import check_workers
+from respq.engine.keys.key import Key
+from respq.engine.keys.keyed import Keyed
 from respq.engine.records import (
     GateClosed,
     GateOpened,
@@ -28,8 +30,10 @@ from respq.engine.records import (
 from respq.engine.relocate import Relocating
 
 
-class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administering, Relocating):
-    """All queues, and everything that can be done to them."""
+class Engine(
+    Scheduling, Delivering, DeadLetters, Purging, Explaining, Administering, Keyed, Relocating
+):
+    """All queues and keys, and everything that can be done to them."""
 
     def tick(self, now_ms: int) -> bool:
         """Let everything happen that is due by now, in one slice; return whether more is.
@@ -51,6 +55,8 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
                 self.emit(WindowClosed(due.queue, due.number, due.key))
             elif isinstance(due, GateClosed):
                 self.emit(GateOpened(due.queue, due.number, due.group))
+            elif isinstance(due, Key):
+                self.key_is_due(now_ms, due)
             else:
                 self.fire(now_ms, due)
             if self.state.ended:
@@ -62,6 +68,7 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
         """Take the next slice of each thing that was begun."""
         state = self.state
         state.free(FREE_SLICE)
+        state.keys.free(state, FREE_SLICE)
         for begun, go_on in (
             (state.untold, self.settle_later),
             (state.purging, self.purge_on),
@@ -91,11 +98,17 @@ class Engine(Scheduling, Delivering, DeadLetters, Purging, Explaining, Administe
             self.catch_up(now_ms)
 
     def deliverable(self, now_ms: int, db: int, name: bytes | int) -> int:
-        """Return how many jobs pops of this name would find; a number is of a job that ended."""
+        """Return how much there is of this name for clients that wait: jobs, or what a key has.
+
+        A number is of a job that ended.
+        """
         if isinstance(name, int):
             return 1
         queue = self.state.names[db].get(name)
-        return self.room(now_ms, queue) if queue is not None else 0
+        if queue is not None:
+            return self.room(now_ms, queue)
+        key = self.find_key(now_ms, db, name)
+        return key.value.deliverable if key is not None else 0
 
     def check(self) -> None:
         """Assert that every index agrees with the jobs."""

@@ -18,6 +18,7 @@ layout that changes gets a new tag, and the old class stays to be read (tests/go
     schedules  40-49
     answers    50-59   what a repeated push is told, windows in which it is one, and gates
     workers    60-69   what an operator wants of one, by its name
+    keys       70-149  see engine/keys/families.py
 
 Every job record carries its queue's number, so that totals can be counted from the
 record alone, even when the job itself is gone.
@@ -31,10 +32,8 @@ from respq.engine.jobs.dedup import Dedup
 from respq.engine.jobs.history import Event
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import Backoff
-
-
-class Record(msgspec.Struct, array_like=True, gc=False):
-    """Base of all records."""
+from respq.engine.keys.families import KeyRecord
+from respq.engine.record import Record as Record
 
 
 class QueueSettings(msgspec.Struct, array_like=True, frozen=True):
@@ -158,15 +157,15 @@ class QueueMade(Record, tag=10):
     made_ms: int
     configured: bool
     settings: QueueSettings
-    totals: list[int] = []
+    totals: list[int] = msgspec.field(default_factory=list)
     pauses: Pauses = Pauses()
     paid_until: int = 0
     push_paid_until: int = 0
     """See `Rate`."""
     active_ms: int = 0
     """When it was last used; 0 for when it was made."""
-    purging: dict[int, tuple[int, int]] = {}
-    orphaned: dict[int, bytes] = {}
+    purging: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
+    orphaned: dict[int, bytes] = msgspec.field(default_factory=dict)
     """As in `Queue`."""
 
 
@@ -588,4 +587,5 @@ AnyRecord = (
     | GateClosed
     | GateOpened
     | WorkerOrdered
+    | KeyRecord
 )

@@ -17,6 +17,8 @@ import msgspec
 from respq.engine.codec import encode_records
 from respq.engine.core import EngineCore
 from respq.engine.jobs.full import job_in_full, queue_in_full
+from respq.engine.keys.records import KeyMade, KeyRestored, RestoreBegin
+from respq.engine.keys.space import in_full
 from respq.engine.records import (
     AnswerKept,
     FlowCancelling,
@@ -32,6 +34,8 @@ from respq.engine.records import (
 )
 from respq.engine.state import State
 
+_KEY_BYTES: Final = 24
+"""Of the full record of a key, besides its name and its value."""
 _SAMPLES: Final = 32
 """Jobs of a chunk, or other things of a queue, whose size stands for that of the others."""
 
@@ -50,7 +54,7 @@ class Relocating(EngineCore):
         for record in records:
             find = _LIVING.get(type(record))
             for full in find(self.state, record, position, now_ms) if find is not None else ():
-                self.emit(full)
+                self.emit_again(full)
                 yield full
             yield None
 
@@ -116,6 +120,14 @@ def _of_order(state: State, record: WorkerOrdered, _: int, __: int) -> Living:
         yield record
 
 
+def _of_key(
+    state: State, record: KeyMade | KeyRestored | RestoreBegin, position: int, _: int
+) -> Living:
+    key = state.keys.key(record.number)
+    if key is not None and key.position == position:
+        yield from in_full(state.keys, key)
+
+
 _LIVING: Final[dict[type[Record], Callable[[State, Any, int, int], Living]]] = {
     JobsPushed: _of_push,
     JobRestored: _of_restored,
@@ -127,6 +139,9 @@ _LIVING: Final[dict[type[Record], Callable[[State, Any, int, int], Living]]] = {
     GateClosed: _of_gate,
     FlowCancelling: _of_flow,
     WorkerOrdered: _of_order,
+    KeyMade: _of_key,
+    KeyRestored: _of_key,
+    RestoreBegin: _of_key,
 }
 """Full records, with what yields anew those of them whose object lives as they said it last."""
 
@@ -153,6 +168,13 @@ def living_bytes(state: State) -> Iterator[int]:
             total = 0
         yield total
     yield _sampled(len(state.orders), iter(state.orders.values()))
+    for chunks in state.keys.chunks:
+        for place in list(chunks):
+            chunk = chunks.get(place, {})
+            every = len(chunk) // _SAMPLES + 1
+            keys = [key for at, key in enumerate(chunk.values()) if at % every == 0]
+            sampled = sum(_KEY_BYTES + len(key.name) + key.value.full_bytes for key in keys)
+            yield sampled * len(chunk) // max(1, len(keys))
 
 
 def _sampled(count: int, things: Iterator[Record]) -> int:

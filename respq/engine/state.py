@@ -45,6 +45,8 @@ from respq.engine.jobs.history import (
 )
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.queue import ANY_PHASE, CHUNK_BITS, DELAY_BITS, FOREVER_MS, Queue, Totals
+from respq.engine.keys import space
+from respq.engine.keys.space import AnyKey, Keyspace
 from respq.engine.records import (
     AnswerKept,
     ChildrenDied,
@@ -87,7 +89,7 @@ from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
 Hold = TypeVar("Hold", WindowOpened, GateClosed)
-Timed = Job | ScheduleSet | Queue | WindowOpened | GateClosed
+Timed = Job | ScheduleSet | Queue | WindowOpened | GateClosed | AnyKey
 
 
 Ending = tuple[bytes, bytes]
@@ -117,6 +119,8 @@ class State:
         """The `Job.position` of each schedule, by its number."""
         self.names: tuple[dict[bytes, Queue], ...] = tuple({} for _ in range(DATABASES))
         """By name, one dict a database."""
+        self.keys = Keyspace()
+        """What is no queue; a name is never in both."""
         self.timers: Timers[Timed] = Timers()
         self.live = False
         self.schedules_held = False
@@ -148,7 +152,8 @@ class State:
     @property
     def is_behind(self) -> bool:
         """Whether something was begun that the next turns are to go on with."""
-        return bool(self.graveyard or self.untold or self.purging or self.cancelling)
+        begun = self.graveyard or self.untold or self.purging or self.cancelling
+        return bool(begun) or self.keys.is_behind
 
     def apply(self, record: Record) -> None:
         """Make one recorded fact true."""
@@ -172,6 +177,7 @@ class State:
             for gate in queue.gates.values():
                 self.timers.add(gate.until_ms, gate.number, gate)
             self._time_queue(queue)
+        self.keys.build_indexes(self)
 
     # Indexes: where a job stands by its phase.
 
@@ -298,7 +304,7 @@ class State:
         job.since_ms = since_ms
         self._enter(job)
 
-    def _pass_over(self, number: int) -> None:
+    def pass_over(self, number: int) -> None:
         """Remember the number of an absent object for which there was a change."""
         self.passed_over = max(self.passed_over, number)
 
@@ -310,7 +316,7 @@ class State:
                 job = chunk.get(number)
                 if job is not None:
                     return job
-        self._pass_over(number)
+        self.pass_over(number)
         return None
 
     def _present_runs(
@@ -370,7 +376,7 @@ class State:
         """Return a queue; note its number if it is absent or will be said in full later."""
         queue: Queue | None = self.queues.get(number)
         if queue is None or number in self.unmade:
-            self._pass_over(number)
+            self.pass_over(number)
             return None
         return queue
 
@@ -463,7 +469,7 @@ class State:
     def _queue_purged(self, record: QueuePurged) -> None:
         queue = self.queues.get(record.queue)
         if queue is None:
-            self._pass_over(record.queue)
+            self.pass_over(record.queue)
             return
         queue.totals.purged += record.count
         if record.phase != ANY_PHASE:
@@ -515,7 +521,7 @@ class State:
     def _queue_dropped(self, record: QueueDropped) -> None:
         queue = self.queues.pop(record.queue, None)
         if queue is None:
-            self._pass_over(record.queue)
+            self.pass_over(record.queue)
             return
         if record.queue in self.unmade:
             self.unmade.remove(record.queue)
@@ -1035,7 +1041,7 @@ class State:
     def _schedule_fired(self, record: ScheduleFired) -> None:
         schedule = self.schedules.get(record.number)
         if schedule is None:
-            self._pass_over(record.number)
+            self.pass_over(record.number)
             return
         self._untime_schedule(schedule)
         schedule.runs = record.runs
@@ -1048,7 +1054,7 @@ class State:
     def _schedule_removed(self, record: ScheduleRemoved) -> None:
         schedule = self.schedules.pop(record.number, None)
         if schedule is None:
-            self._pass_over(record.number)
+            self.pass_over(record.number)
             return
         self._untime_schedule(schedule)
         del self.placed[record.number]
@@ -1127,7 +1133,7 @@ class State:
         """Have it be held no more; return whether it was, and not by another of that name."""
         hold = holds.get(name)
         if hold is None or hold.number != number:
-            self._pass_over(number)
+            self.pass_over(number)
             return False
         self._untime_hold(hold)
         del holds[name]
@@ -1236,4 +1242,5 @@ _APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     GateClosed: State._gate_closed,
     GateOpened: State._gate_opened,
     WorkerOrdered: State._worker_ordered,
+    **space.APPLY,
 }

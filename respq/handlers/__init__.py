@@ -14,6 +14,7 @@ from respq.handlers import (
     queue,
     schedule,
     server,
+    strings,
     transaction,
     worker,
 )
@@ -26,6 +27,7 @@ _MODULES = (
     schedule,
     worker,
     keys,
+    strings,
     transaction,
     pubsub,
     connection,

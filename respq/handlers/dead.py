@@ -56,5 +56,5 @@ def qdlq_redrive(
 @TABLE.command("QDLQ PURGE", group="queue", since="0.1.0", flags=_WRITE)
 def qdlq_purge(call: Call, queue: Key) -> Reply:
     """Throw all dead letters of a queue away."""
-    found = call.engine.state.names[call.db].get(queue)
+    found = call.engine.queue_or_none(call.db, queue, call.now_ms)
     return call.engine.purge(call.now_ms, found, DEAD) if found is not None else 0

@@ -15,7 +15,7 @@ from respq import __version__
 from respq.broker.call import Call
 from respq.broker.command import Arg, Flags
 from respq.broker.table import CommandTable
-from respq.config import REDIS_VERSION, SUMMED_QUEUES_MAX
+from respq.config import DATABASES, REDIS_VERSION, SUMMED_QUEUES_MAX
 from respq.engine.jobs.inspect import server_facts
 from respq.resp.replies import Reply, Verbatim
 
@@ -109,6 +109,7 @@ def _stats(call: Call) -> Facts:
     return {
         "total_commands_processed": sum(command.calls for command in table),
         "total_error_replies": sum(command.failures for command in table),
+        "expired_keys": call.engine.expired_keys,
         "pubsub_channels": len(pubsub.channels),
         "pubsub_patterns": len(pubsub.patterns),
     }
@@ -133,11 +134,14 @@ def _cluster(_: Call) -> Facts:
 def _keyspace(call: Call) -> Facts:
     if call.broker.loading:
         return {}  # The replay is changing it, in another thread.
-    return {
-        f"db{db}": f"keys={len(names)},expires=0,avg_ttl=0"
-        for db, names in enumerate(call.engine.state.names)
-        if names
-    }
+    facts: Facts = {}
+    keys = call.engine.state.keys
+    for db in range(DATABASES):
+        count, expiring = call.engine.names_count(db), keys.expiring[db]
+        if count:
+            left_ms = keys.ends_ms[db] // expiring - call.now_ms if expiring else 0
+            facts[f"db{db}"] = f"keys={count},expires={expiring},avg_ttl={max(0, left_ms)}"
+    return facts
 
 
 def _queues(call: Call) -> Facts:

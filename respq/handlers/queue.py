@@ -132,6 +132,8 @@ def qmpop(
         raise SyntaxFault(f"{len(queue)} queues need as many WEIGHTS, but there are {len(weights)}")
     if consumer:
         call.engine.admit(call.now_ms, consumer)
+    for name in queue:
+        call.engine.queue_or_none(call.db, name, call.now_ms)
     if turns == b"FAIR":
         weights = (1,) * len(queue)
     names = call.engine.draw_order(call.now_ms, call.db, queue, weights) if weights else queue
@@ -269,14 +271,14 @@ def qtouch(
 @TABLE.command("QLEN", group="queue", since="0.1.0", flags=_READ)
 def qlen(call: Call, queue: Key) -> Reply:
     """Return how many jobs of a queue are ready."""
-    found = call.engine.state.names[call.db].get(queue)
+    found = call.engine.queue_or_none(call.db, queue, call.now_ms)
     return found.ready.count if found is not None else 0
 
 
 @TABLE.command("QPEEK", group="queue", since="0.1.0", flags=_READ)
 def qpeek(call: Call, queue: Key, *, count: Count = None) -> Reply:
     """Show the ready jobs that would be popped next, without taking them."""
-    found = call.engine.state.names[call.db].get(queue)
+    found = call.engine.queue_or_none(call.db, queue, call.now_ms)
     jobs = islice(found.ready, count or 1) if found is not None else iter(())
     shown_jobs: list[Reply] = [(job.id, job.payload) for job in jobs]
     if count is not None:
@@ -309,7 +311,7 @@ def qscan(
     call: Call, queue: Key, cursor: Cursor, *, state: Phase = None, count: Count = None
 ) -> Reply:
     """Walk through the jobs of a queue, some at a time."""
-    found = call.engine.state.names[call.db].get(queue)
+    found = call.engine.queue_or_none(call.db, queue, call.now_ms)
     ids: list[Reply] = []
     last = 0
     # As in SCAN the cursor is the number of the last job seen: it never changes.

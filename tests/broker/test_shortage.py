@@ -31,6 +31,9 @@ GROWING = [
     "QUEUE CREATE made",
     "QSCHED ADD q other x EVERY 1h",
     "QSCHED RUN q hourly",
+    *("SET a x", "SETNX a x", "SETEX a 10 x", "PSETEX a 10 x", "GETSET a x", "MSET a x"),
+    *("MSETNX a x", "APPEND a x", "SETRANGE a 1 x", "COPY a b"),
+    *("INCR n", "DECR n", "INCRBY n 2", "DECRBY n 2", "INCRBYFLOAT n 2"),
 ]
 HOUR_MS = 3_600_000
 

@@ -33,6 +33,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
     """Return a strategy for everything that a field so annotated may hold."""
     if annotation in PLAIN:
         return PLAIN[annotation]
+    if annotation is Any:  # In pieces of values.
+        return st.one_of(PLAIN[int], PLAIN[bytes], st.lists(PLAIN[bytes], max_size=2))
     if isinstance(annotation, UnionType):
         return st.one_of(*map(values, get_args(annotation)))
     origin, arguments = get_origin(annotation), get_args(annotation)

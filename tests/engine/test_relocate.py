@@ -49,8 +49,9 @@ def test_what_is_said_again_stands_for_what_is_forgotten(name: str) -> None:
             check(lived)
             for record in history[said:]:
                 lived.apply(record)
-            while lived.graveyard:
+            while lived.graveyard or lived.keys.graveyard:
                 lived.free(100)
+                lived.keys.free(lived, 100)
 
             replayed = counters(State())
             replayed.position = forgotten + 1

@@ -34,6 +34,18 @@ from respq.engine.jobs.job import (
 )
 from respq.engine.jobs.queue import FOREVER_MS
 from respq.engine.jobs.rate import Rate
+from respq.engine.keys.records import (
+    KeyExpires,
+    KeyMade,
+    KeyRemoved,
+    KeyRenamed,
+    KeyRestored,
+    KeysFlushed,
+    RestoreBegin,
+    RestoreEnd,
+    RestorePiece,
+)
+from respq.engine.keys.strings import AS_IT_IS, RAW, String, StringSet, StringWritten
 from respq.engine.records import (
     AnswerKept,
     AnyRecord,
@@ -101,6 +113,15 @@ SCHEDULE = ScheduleSet(
 )
 RESTORED = JobRestored(*(1, 9, b"c", 7, T, 0, OPTIONS, READY, 5, T, 3, b"", 1, 2, b"err", 0))
 RETURNED = JobReturned(1, 2, b"a", 0, T, 0, None, READY, 2, T, 0, b"", 0, 0, b"", 0)
+
+STRING = KeyMade(1, 0, b"s", String.code)
+STRING_IS = StringSet(1, b"abc")
+EXPIRING = KeyMade(1, 0, b"s", String.code, T + 50)
+COPIED = [
+    RestoreBegin(1, 0, b"s", String.code, T + 50),
+    RestorePiece(1, [AS_IT_IS, b"ab"]),
+    RestorePiece(1, [b"c"]),
+]
 
 QUIET_NOW = WorkerOrdered(b"w", 1, T, b"ops")
 
@@ -246,6 +267,32 @@ HISTORIES: dict[str, list[Record]] = {
     "another window": [MADE, WINDOW, WindowOpened(1, 7, b"=k", b"x", T + 90)],
     "window closed": [MADE, WINDOW, WindowClosed(1, 6, b"=k")],
     "dropped with a window": [MADE, KEYED, WINDOW, QueueDropped(1)],
+    "a string": [STRING, STRING_IS],
+    "a string set again": [STRING, STRING_IS, StringSet(1, b"7", 1)],
+    "a string written": [STRING, STRING_IS, StringWritten(1, 5, b"xy"), StringWritten(1, 1, b"z")],
+    "a string removed": [STRING, STRING_IS, KeyRemoved(1)],
+    "a string made again": [STRING, STRING_IS, KeyRemoved(1), KeyMade(2, 0, b"s", String.code)],
+    "an expiring string": [EXPIRING, STRING_IS],
+    "a string that came to expire": [STRING, STRING_IS, KeyExpires(1, T + 9)],
+    "a string that stays": [EXPIRING, STRING_IS, KeyExpires(1, 0)],
+    "a string renamed": [EXPIRING, STRING_IS, KeyRenamed(1, 0, b"t")],
+    "a string moved": [EXPIRING, STRING_IS, KeyRenamed(1, 7, b"s"), KeyMade(2, 0, b"s", 0)],
+    "one of two databases flushed": [
+        *(EXPIRING, STRING_IS, KeyMade(2, 0, b"t", 0), KeyMade(3, 1, b"t", 0, T + 9)),
+        KeysFlushed(0),
+    ],
+    "a string restored": [KeyRestored(1, 3, b"s", String.code, T + 50, [RAW, b"abc"])],
+    "a string said again": [EXPIRING, STRING_IS, *COPIED, RestoreEnd(1)],
+    "a string changed while it is said again": [
+        *(EXPIRING, STRING_IS, *COPIED[:2]),
+        *(StringWritten(1, 3, b"d"), KeyRenamed(1, 2, b"t"), COPIED[2], KeyExpires(1, 0)),
+        *(RestoreEnd(1), StringWritten(1, 4, b"e")),
+    ],
+    "a string removed while it is said again": [
+        *(EXPIRING, STRING_IS, *COPIED[:2]),
+        *(KeyRemoved(1), KeyMade(2, 0, b"s", String.code)),
+    ],
+    "flushed while one is said again": [EXPIRING, STRING_IS, *COPIED[:2], KeysFlushed(0)],
     "answered": [MADE, AnswerKept(1, b"1:p", [b"x"], T + 600_000)],
 }
 
@@ -285,8 +332,9 @@ def test_every_kind_of_record_has_a_history() -> None:
 def test_replay_makes_the_same_of_a_record_as_the_live_path(name: str) -> None:
     replayed, lived = replay(HISTORIES[name]), live(HISTORIES[name])
 
-    while lived.graveyard:
+    while lived.graveyard or lived.keys.graveyard:
         lived.free(100)
+        lived.keys.free(lived, 100)
 
     assert image(replayed) == image(lived)
     assert replayed.timers.entries() == lived.timers.entries()
@@ -314,6 +362,11 @@ DELTAS = [
     JobRemoved(1, 2, TAKEN),
     ScheduleFired(1, 2, 1, T, T),
     ScheduleRemoved(1, 2),
+    KeyRemoved(2),
+    KeyExpires(2, T),
+    KeyRenamed(2, 0, b"x"),
+    StringSet(2, b"x"),
+    StringWritten(2, 0, b"x"),
 ]
 
 
@@ -362,6 +415,33 @@ def test_a_leased_job_that_was_restored_can_be_acked() -> None:
     state.apply(JobsAcked(1, [9]))
     check(state)
     assert len(state.queues[1]) == 0
+
+
+def test_a_copy_makes_a_key_at_its_end_and_not_before() -> None:
+    for made in (live, replay):
+        assert len(made(COPIED).keys) == 0
+        (key,) = made([*COPIED, RestoreEnd(1)]).keys
+        assert (key.name, key.expires_ms, key.value.plain()) == (b"s", T + 50, (b"abc", AS_IT_IS))
+
+
+def test_what_changes_a_key_while_a_copy_of_it_is_told_holds_in_a_replay_without_the_key() -> None:
+    begin, first, last = COPIED
+    told = [begin, StringWritten(1, 3, b"d"), first, KeyRenamed(1, 2, b"t"), last]
+    told += [KeyExpires(1, T + 9), StringWritten(1, 4, b"e"), RestoreEnd(1)]
+
+    state = replay([*told, StringWritten(1, 5, b"f")])
+
+    (key,) = state.keys
+    assert (key.db, key.name, key.expires_ms) == (2, b"t", T + 9)
+    assert key.value.plain() == (b"abcdef", RAW)
+
+
+@pytest.mark.parametrize("end", [KeyRemoved(1), KeysFlushed(0)], ids=lambda end: type(end).__name__)
+def test_a_key_that_goes_while_a_copy_of_it_is_told_does_not_come_back(end: Record) -> None:
+    taken = KeyMade(2, 0, b"s", String.code)
+
+    for history in ([*COPIED, end, taken], [*COPIED[:2], end, taken, COPIED[2]]):
+        assert [key.number for key in replay(history).keys] == [2]
 
 
 def test_a_change_that_is_refused_leaves_no_trace() -> None:

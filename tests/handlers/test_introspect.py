@@ -26,6 +26,12 @@ SHARED = [
     *("publish", "pubsub", "pubsub|channels", "pubsub|numsub", "pubsub|numpat", "pubsub|help"),
     *("subscribe", "psubscribe", "unsubscribe", "punsubscribe"),
     *("multi", "exec", "discard", "dbsize", "type", "exists", "del", "scan", "keys", "shutdown"),
+    *("watch", "unwatch", "unlink", "touch", "rename", "renamenx", "copy", "move", "randomkey"),
+    *("expire", "pexpire", "expireat", "pexpireat", "ttl", "pttl", "expiretime", "pexpiretime"),
+    *("persist", "flushdb", "flushall", "object", "object|encoding", "object|refcount"),
+    *("object|freq", "get", "set", "setnx", "setex", "psetex", "getset", "getdel", "getex", "mget"),
+    *("mset", "msetnx", "append", "strlen", "incr", "decr", "incrby", "decrby", "incrbyfloat"),
+    *("getrange", "substr", "setrange"),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from respq.engine.codec import decode_records
 from respq.engine.jobs import job as jobs
+from respq.engine.keys.families import KeyRecord
 from respq.engine.records import (
     AnswerKept,
     AnyRecord,
@@ -92,6 +93,8 @@ class Expected:
         return said
 
     def _of(self, record: AnyRecord) -> Iterator[tuple[int, str, bytes]]:
+        if isinstance(record, KeyRecord):
+            return
         match record:
             case QueueMade():
                 self._names[record.number] = record.name

@@ -117,7 +117,7 @@ def test_inline_garbage_is_an_error_and_the_connection_stays(client: Wire, line:
 
     reply = client.read()
     assert isinstance(reply, str)
-    assert reply.startswith("ERR unknown command '")
+    assert reply.startswith(("ERR unknown command '", "ERR wrong number of arguments for 'get'"))
     assert len(reply) < 1_000
     assert client.say("PING") == b"PONG"
 

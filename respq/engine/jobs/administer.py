@@ -36,7 +36,7 @@ class Administering(EngineCore):
     def create_queue(self, now_ms: int, db: int, name: bytes, changes: dict[str, Any]) -> None:
         """Make a queue with settings; raise `Exists` if there is one of that name."""
         check_name("queue name", name)
-        if name in self.state.names[db]:
+        if self.queue_or_none(db, name, now_ms) is not None:
             raise Exists(f"queue '{shown(name)}' exists: use QUEUE SET to change it")
         settings = msgspec.structs.replace(DEFAULT_SETTINGS, **changes)
         self.make_queue(now_ms, db, name, settings, configured=True)
@@ -86,7 +86,7 @@ class Administering(EngineCore):
         """
         queue = self.queue(db, name)
         check_name("new queue name", new_name)
-        if new_name in self.state.names[db]:
+        if self.queue_or_none(db, new_name) is not None:
             raise Exists(f"queue '{shown(new_name)}' exists: drop it first")
         if queue.leases:
             raise WrongState(
@@ -100,7 +100,7 @@ class Administering(EngineCore):
 
         Of a leased job the receipt is stale from then on.
         """
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         if queue is None:
             return 0
         count = 0
@@ -114,7 +114,7 @@ class Administering(EngineCore):
 
     def drop_queue(self, db: int, name: bytes) -> bool:
         """Remove a queue with its jobs and schedules; return whether there was one."""
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         if queue is None:
             return False
         self.emit(QueueDropped(queue.number))

@@ -57,7 +57,7 @@ class Amending(Producing):
         One that waits is gone. The holder of one that is in work is told when it touches or
         ends it, and it is not tried again.
         """
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         job = queue.find(job_id) if queue is not None else None
         if job is None or job.phase in (DEAD, DONE):
             return False
@@ -74,7 +74,7 @@ class Amending(Producing):
         Of one that is not there any more nothing is known but that it is ``gone``, unless
         somebody waits for it.
         """
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         job = queue.find(job_id) if queue is not None else None
         if job is None:
             return self.state.endings.get((db, name, job_id), (b"gone", b""))
@@ -85,7 +85,7 @@ class Amending(Producing):
 
     def kick(self, now_ms: int, db: int, name: bytes, count: int, by: bytes = b"") -> int:
         """Make up to ``count`` DELAYED jobs READY, the next to be due first; return how many."""
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         if queue is None:
             return 0
         kicked: list[Job] = []
@@ -101,7 +101,7 @@ class Amending(Producing):
         self, now_ms: int, db: int, name: bytes, ids: Sequence[bytes], by: bytes = b""
     ) -> int:
         """Make those of the jobs READY that are DELAYED; return how many they were."""
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         if queue is None:
             return 0
         kicked = 0

@@ -21,12 +21,12 @@ class DeadLetters(Flowing):
 
     def dead_count(self, db: int, name: bytes) -> int:
         """Return how many dead letters a queue has; 0 for a queue that is not there."""
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         return len(queue.dead) if queue is not None else 0
 
     def dead(self, db: int, name: bytes, count: int) -> list[Job]:
         """Return up to ``count`` dead letters, the longest dead first."""
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name)
         return list(islice(queue.dead.values(), count)) if queue is not None else []
 
     def redrive(
@@ -55,6 +55,7 @@ class DeadLetters(Flowing):
         """
         if to is not None:
             check_name("queue name of TO", to)
+            self.queue_or_none(db, to, now_ms)
         looked_at = self.dead(db, name, LOOKED_AT_MAX if matches is not None else count)
         dead = [job for job in looked_at if matches is None or matches(_error(job))][:count]
         if dry_run:

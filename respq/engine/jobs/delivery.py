@@ -58,7 +58,9 @@ class Delivering(Producing, Supervising):
     ) -> list[Job]:
         """Lease up to ``count`` of the most urgent jobs, most urgent first."""
         queue = self.state.names[db].get(name)
-        if queue is not None and queue.is_limited:
+        if queue is None:
+            self.refuse_key(db, name, now_ms)
+        elif queue.is_limited:
             count = min(count, self.room(now_ms, queue))
         leased: list[Job] = []
         while queue is not None and len(leased) < count:
@@ -141,7 +143,9 @@ class Delivering(Producing, Supervising):
     ) -> list[Job]:
         """Take up to ``count`` of the most urgent jobs for good, without a lease."""
         queue = self.state.names[db].get(name)
-        if queue is not None and queue.is_limited:
+        if queue is None:
+            self.refuse_key(db, name, now_ms)
+        elif queue.is_limited:
             if not self.room(now_ms, queue):
                 return []
             rate = queue.settings.rate
@@ -154,6 +158,8 @@ class Delivering(Producing, Supervising):
             if self._ttl_is_over(now_ms, job):
                 self.expire(now_ms, job)
                 continue
+            if job.options is not None and self.is_follow_up_barred(now_ms, job):
+                break  # It stays until that key is gone: nothing may be refused by now.
             if now_ms >= queue.next_wait_ms:
                 queue.note_wait(now_ms, [job])
             self.emit(JobRemoved(queue.number, job.number, jobs.TAKEN, now_ms))
@@ -188,7 +194,9 @@ class Delivering(Producing, Supervising):
             TooBig: for so many that the result, kept with each, would burst a transaction.
         """
         queue = self.state.names[db].get(name)
-        if queue is not None and queue.pauses.acks_ms:
+        if queue is None:
+            self.refuse_key(db, name, now_ms)
+        elif queue.pauses.acks_ms:
             raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         if strict:
             self._all_held(now_ms, queue, receipts)
@@ -228,6 +236,9 @@ class Delivering(Producing, Supervising):
             The numbers of those that are cancelled.
         """
         cancelled = {job.number for job in acked if _is_cancelled(job)}
+        for job in acked:
+            if job.number not in cancelled:
+                self.check_follow_up(now_ms, job)
         for number in cancelled:
             self.emit(JobRemoved(queue.number, number, jobs.CANCELLED))
         done = [job for job in acked if job.number not in cancelled]
@@ -272,10 +283,11 @@ class Delivering(Producing, Supervising):
             Cancelled: if its job is cancelled.
             RespqError: whatever `push_many` raises.
         """
-        queue = self.state.names[db].get(source)
+        queue = self.queue_or_none(db, source, now_ms)
         if queue is not None and queue.pauses.acks_ms:
             raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         (job,) = self._all_held(now_ms, queue, (receipt,))
+        self.check_follow_up(now_ms, job)
         labels = job.options.labels if job.options is not None else None
         if labels is not None and terms.labels is None:
             terms = msgspec.structs.replace(
@@ -333,7 +345,9 @@ class Delivering(Producing, Supervising):
             SyntaxFault: if one of them does not have the form of a receipt.
         """
         queue = self.state.names[db].get(name)
-        if queue is not None and queue.pauses.acks_ms:
+        if queue is None:
+            self.refuse_key(db, name, now_ms)
+        elif queue.pauses.acks_ms:
             raise paused(now_ms, queue, queue.pauses.acks_ms, "acks")
         error = error[:ERROR_BYTES_MAX]
         held = self.held(now_ms, db, name, receipts)
@@ -393,7 +407,7 @@ class Delivering(Producing, Supervising):
             Paused: if the queue takes no touches for now.
             SyntaxFault: if one of them does not have the form of a receipt.
         """
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name, now_ms)
         if queue is not None and queue.pauses.touches_ms:
             raise paused(now_ms, queue, queue.pauses.touches_ms, "touches")
         line = line[:ERROR_BYTES_MAX]

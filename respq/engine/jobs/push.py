@@ -38,6 +38,7 @@ from respq.errors import (
     SyntaxFault,
     TooBig,
     WrongState,
+    WrongType,
 )
 
 PRIORITY_MIN = -(1 << 63)
@@ -86,10 +87,23 @@ class PushTerms(msgspec.Struct, frozen=True):
 class Producing(EngineCore):
     """Pushes."""
 
+    def is_follow_up_barred(self, now_ms: int, job: Job) -> bool:
+        """Tell whether what follows on a job is to go where a key is that is no queue."""
+        then = job.options.then if job.options is not None else None
+        key = self.state.keys.names[job.queue.db].get(then.queue) if then is not None else None
+        return key is not None and not key.is_over(now_ms)
+
+    def check_follow_up(self, now_ms: int, job: Job) -> None:
+        """Raise `WrongType` where `follow_up` could not push: a job is not done without it."""
+        if self.is_follow_up_barred(now_ms, job):
+            then = job.options.then if job.options is not None else None
+            name = shown(then.queue) if then is not None else ""
+            raise WrongType(f"THEN of the job names '{name}', a key that is no queue: remove it")
+
     def follow_up(self, now_ms: int, job: Job) -> None:
         """Push what follows on a job that is done, if anything does.
 
-        It is never refused: nobody could be told.
+        It is never refused: nobody could be told. `check_follow_up` has been there before.
         """
         then = job.options.then if job.options is not None else None
         if then is None:
@@ -199,7 +213,7 @@ class Producing(EngineCore):
             check_name("queue name of THEN", terms.then.queue)
         if terms.dedup is not None and terms.nx and terms.dedup.on is not None:
             raise SyntaxFault("syntax error: NX and ON both say what becomes of a repetition")
-        queue = self.state.names[db].get(name)
+        queue = self.queue_or_none(db, name, now_ms)
         keys = _answer_keys(terms)
         answer = self._answer(now_ms, queue, keys, terms.id)
         if answer is not None:

@@ -89,7 +89,7 @@ class Scheduling(Producing):
         check_name("schedule name", name)
         if terms.then is not None:
             check_name("queue name of THEN", terms.then.queue)
-        queue = self.state.names[db].get(queue_name)
+        queue = self.queue_or_none(db, queue_name, now_ms)
         old = queue.schedules.get(name) if queue is not None else None
         if queue is not None and old is None and len(queue.schedules) >= SCHEDULES_MAX:
             raise TooBig(f"queue '{shown(queue_name)}' has {SCHEDULES_MAX} schedules, the limit")
@@ -157,7 +157,7 @@ class Scheduling(Producing):
 
     def schedule(self, db: int, queue_name: bytes, name: bytes) -> ScheduleSet:
         """Return a schedule; raise `NoSchedule` if there is none of that name."""
-        queue = self.state.names[db].get(queue_name)
+        queue = self.queue_or_none(db, queue_name)
         schedule = queue.schedules.get(name) if queue is not None else None
         if schedule is None:
             raise NoSchedule(f"queue '{shown(queue_name)}' has no schedule '{shown(name)}'")

@@ -1,0 +1,78 @@
+"""What a family of keys has to be."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Final, Self
+
+from respq.engine.record import Record
+
+PIECE_BYTES: Final = 32 * 1024
+"""About how much of a value one record of a copy holds: a slice of compaction takes two."""
+
+Piece = list[Any]
+
+
+class Value(ABC):
+    """What a key holds. Only `applies` and `add_piece` change it."""
+
+    __slots__ = ()
+
+    code: ClassVar[int]
+    """Of the family, in records."""
+    type_name: ClassVar[bytes]
+    """What TYPE answers."""
+    applies: ClassVar[Mapping[type[Record], Callable[[Any, Any], None]]]
+    """For each record of the family what it does to a value: the value and the record go in."""
+
+    @property
+    @abstractmethod
+    def encoding(self) -> bytes:
+        """Redis' name for how it would lie in Redis' memory."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its key is to go, after a record of the family was applied."""
+        return False
+
+    @property
+    def deliverable(self) -> int:
+        """How much there is for clients that wait for its name."""
+        return 0
+
+    @property
+    @abstractmethod
+    def full_bytes(self) -> int:
+        """About how many bytes its pieces take in the journal; O(1), or from a sample."""
+
+    @abstractmethod
+    def pieces(self) -> Iterator[Piece]:
+        """Yield a copy of it in parts of about `PIECE_BYTES`, at least one.
+
+        The copy is of the moment when the first part is asked for: what changes between two parts
+        must not be in a later one.
+        """
+
+    @abstractmethod
+    def add_piece(self, items: Piece) -> None:
+        """Take the next part of a copy."""
+
+    @abstractmethod
+    def plain(self) -> Any:
+        """Return all of it as plain values, to be compared."""
+
+    def free(self, limit: int) -> bool:  # noqa: ARG002 - for those who override it
+        """Let go of up to ``limit`` things in it; return whether there are more.
+
+        It belongs to no key any more. One that takes long to be freed at once should override it.
+        """
+        return False
+
+    @classmethod
+    def of_pieces(cls, pieces: Iterator[Piece]) -> Self:
+        """Return a value of the parts of a copy."""
+        value = cls()
+        for piece in pieces:
+            value.add_piece(piece)
+        return value
