@@ -156,7 +156,6 @@ class Command:
     words_count: int = field(init=False)
     step: int = field(init=False)
     """Of the words of the variadic that belong together, where nothing can follow them."""
-    _before_variadic: int = field(init=False)
     stateless: bool = field(init=False)
     blocking: bool = field(init=False)
     _words_max: int = field(init=False)
@@ -196,7 +195,6 @@ class Command:
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
         uneven = self.variadic is not None and not self.options
         self.step = self.variadic[1].step if uneven and self.variadic is not None else 1
-        self._before_variadic = self.words_count + len(self.arguments)
 
     @property
     def full_name(self) -> str:
@@ -205,8 +203,7 @@ class Command:
 
     def check_arity(self, request: list[bytes]) -> None:
         """Raise `SyntaxFault` if the request has too few or too many words, as Redis would."""
-        uneven = self.step > 1 and (len(request) - self._before_variadic) % self.step
-        if not abs(self.arity) <= len(request) <= self._words_max or uneven:
+        if not abs(self.arity) <= len(request) <= self._words_max:
             raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
 
     def bind(self, request: list[bytes]) -> Bound:
@@ -277,6 +274,9 @@ class Command:
     def _bind(self, request: list[bytes]) -> Bound:
         self.check_arity(request)
         place = self.words_count
+        if self.step > 1 and (len(request) - place - len(self.arguments)) % self.step:
+            # Redis, too, finds this only when the command runs, not when it is queued.
+            raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
         values: list[Any] = []
         count = None
         spare = len(request) - abs(self.arity)

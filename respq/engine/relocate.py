@@ -34,8 +34,8 @@ from respq.engine.records import (
 )
 from respq.engine.state import State
 
-_KEY_BYTES: Final = 24
-"""Of the full record of a key, besides its name and its value."""
+_KEY_BYTES, _END_BYTES = 12, 8
+"""Of the full record of a key, besides its name and its value, and of an instant of expiry."""
 _SAMPLES: Final = 32
 """Jobs of a chunk, or other things of a queue, whose size stands for that of the others."""
 
@@ -173,7 +173,13 @@ def living_bytes(state: State) -> Iterator[int]:
             chunk = chunks.get(place, {})
             every = len(chunk) // _SAMPLES + 1
             keys = [key for at, key in enumerate(chunk.values()) if at % every == 0]
-            sampled = sum(_KEY_BYTES + len(key.name) + key.value.full_bytes for key in keys)
+            sampled = sum(
+                _KEY_BYTES
+                + _END_BYTES * (key.expires_ms > 0)
+                + len(key.name)
+                + key.value.full_bytes
+                for key in keys
+            )
             yield sampled * len(chunk) // max(1, len(keys))
 
 

@@ -55,11 +55,14 @@ class RedisConnection:
 
     def say(self, line: str) -> Tree:
         """Run one command and return its reply."""
-        words = line.encode().split()
+        self.send(line.encode().split())
+        return self.read()
+
+    def send(self, words: list[bytes]) -> None:
+        """Send a command; its reply is to be read."""
         request = [b"*%d\r\n" % len(words)]
         request += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
         self._socket.sendall(b"".join(request))
-        return self.read()
 
     def read(self) -> Tree:
         """Return what comes next, be it a reply or a message."""
