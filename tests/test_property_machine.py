@@ -228,6 +228,7 @@ class QueueServer(RuleBasedStateMachine):
         self.pass_ms(late)
         client.pops = lost
         for job, fence in reversed(lost):
+            assert isinstance(job, Job)
             self.model.undo(job.id, fence, self.now_ms)
         self.harness.undo(client)
         self.settle()
@@ -462,6 +463,7 @@ class QueueServer(RuleBasedStateMachine):
         served = [each for each in self.waiting if each.client.pops]
         for each in sorted(served, key=lambda each: each.client.pops[0][1]):
             job, given = each.client.pops[0]
+            assert isinstance(job, Job)
             queue = self.model.queues.get(job.queue.name.decode())
             if queue is None or job.id not in queue.jobs or queue.is_closed(self.now_ms):
                 continue

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from respq.broker.call import Call
 from respq.engine.jobs.job import Job
+from respq.engine.keys.value import Taken
 from respq.engine.keys.watch import Watch
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from respq.broker.command import Command
     from respq.broker.waiters import Waiter
 
-Pop = tuple[Job, int]
-"""A job that was handed out and the fence of that delivery, 0 without a lease."""
+Pop = tuple[Job | Taken, int]
+"""A job that was handed out and the fence of that delivery, 0 without a lease; or what was taken
+out of a key, and 0."""
 
 
 def nothing_buffered() -> tuple[int, int]:

@@ -81,7 +81,7 @@ class EngineCore:
         """Have a client be told if one of these keys or queues changes from now on."""
         names = list(names)
         for db, name in names:
-            key = self.state.keys.names[db].get(name)
+            key = self.state.keys.names[db].find(name)
             if key is not None and key.is_over(now_ms):
                 self.emit(KeyRemoved(key.number))
         self._watches.add(watch, names)
@@ -95,7 +95,7 @@ class EngineCore:
 
     def has_changed(self, watch: Watch, now_ms: int) -> bool:
         """Tell whether something that a client watches is not as it was, or has expired."""
-        keys = [self.state.keys.names[db].get(name) for db, name in watch.names]
+        keys = [self.state.keys.names[db].find(name) for db, name in watch.names]
         return watch.is_broken or any(key is not None and key.is_over(now_ms) for key in keys)
 
     def end_transaction(self, start: int) -> None:
@@ -161,7 +161,7 @@ class EngineCore:
 
         To a client that has waited for a queue there is just none.
         """
-        key = self.state.keys.names[db].get(name)
+        key = self.state.keys.names[db].find(name)
         if key is not None and not key.is_over(now_ms) and not self.serving:
             raise WrongType(WRONG_TYPE)
 
@@ -183,7 +183,7 @@ class EngineCore:
 
         Raises `WrongType` if a key has it.
         """
-        key = self.state.keys.names[db].get(name)
+        key = self.state.keys.names[db].find(name)
         if key is not None:
             if not key.is_over(now_ms):
                 raise WrongType(WRONG_TYPE)

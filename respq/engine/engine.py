@@ -19,6 +19,7 @@ from respq.engine.jobs.schedule import Scheduling
 from respq.engine.jobs.workers import check_workers
 from respq.engine.keys.key import Key
 from respq.engine.keys.keyed import Keyed
+from respq.engine.keys.value import Taken
 from respq.engine.records import (
     GateClosed,
     GateOpened,
@@ -109,6 +110,13 @@ class Engine(
             return self.room(now_ms, queue)
         key = self.find_key(now_ms, db, name)
         return key.value.deliverable if key is not None else 0
+
+    def undo(self, now_ms: int, job: Job | Taken, fence: int) -> None:
+        """Put back what was popped, of a queue or of a key: its reply was never handed over."""
+        if isinstance(job, Taken):
+            job.put_back(self, now_ms)
+        else:
+            super().undo(now_ms, job, fence)
 
     def check(self) -> None:
         """Assert that every index agrees with the jobs."""

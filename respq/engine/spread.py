@@ -61,9 +61,18 @@ class Spread(MutableMapping[K, V]):
         """Return the value of a key; raise `KeyError` if it is not there."""
         return self._dict_of(key)[key]
 
+    def find(self, key: K) -> V | None:
+        """Return the value of a key, None if it is not there; `get` raises and catches."""
+        return self._dict_of(key).get(key)
+
     def __setitem__(self, key: K, value: V) -> None:
         """Set one entry."""
-        self.add_all({key: value})
+        if self._shards:
+            self._shards[hash(key) % SHARDS][key] = value
+            return
+        self._whole[key] = value
+        if len(self._whole) > WHOLE_MAX:
+            self._part()
 
     def __delitem__(self, key: K) -> None:
         """Remove one key; raise `KeyError` if it is not there."""

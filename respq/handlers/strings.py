@@ -62,9 +62,10 @@ def set_string(
         word, raw = expiry
         expires_ms = None if word == KEEP_TTL else instant_of(raw, word, call.now_ms, "set")
     old = _get(call, key) if get_old else None
-    is_there = call.engine.has_name(call.now_ms, call.db, key)
-    if condition and is_there != (condition == b"XX"):
-        return old
+    if condition:
+        is_there = call.engine.has_name(call.now_ms, call.db, key)
+        if is_there != (condition == b"XX"):
+            return old
     _set(call, key, value, expires_ms)
     return old if get_old else OK
 

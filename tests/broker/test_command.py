@@ -130,6 +130,17 @@ def test_a_variadic_takes_all_that_is_left() -> None:
     assert bind("ALL a b a") == ([b"a", b"b", b"a"], {})
 
 
+def test_words_that_belong_together_come_in_pairs_only() -> None:
+    command = command_table().entries[b"MSET"]
+    assert isinstance(command, Command)
+
+    assert command.bind([b"MSET", b"a", b"1", b"b", b"2"]) == ([b"a", b"1", b"b", b"2"], {})
+    assert command.key_positions([b"MSET", b"a", b"1", b"b", b"2"]) == [1, 3]
+    assert (command.arity, command.syntax) == (-3, "MSET key value [key value ...]")
+    with pytest.raises(SyntaxFault, match="wrong number of arguments for 'mset' command"):
+        command.bind([b"MSET", b"a", b"1", b"b"])
+
+
 def test_a_counted_variadic_takes_as_many_as_it_says() -> None:
     assert bind("COUNTED 2 a b") == ([2, b"a", b"b"], {})
     assert bind("COUNTED 1 COUNT COUNT 5") == ([1, b"COUNT"], {"count": 5})

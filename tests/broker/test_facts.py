@@ -14,6 +14,7 @@ Key = Annotated[bytes, Arg(bytes, kind="key", is_key=True)]
 Word = Annotated[bytes, Arg(bytes)]
 KeyNotX = Annotated[bytes, Arg(bytes, kind="key", is_key=True, matches=lambda raw: raw != b"NX")]
 NX = Annotated[bool, Arg(bool, token=b"NX")]
+Pair = Annotated[bytes, Arg(bytes, kind="key", values=("key", "value"), is_key=True, step=2)]
 Number = Annotated[int, Arg(int, kind="integer", counts=True)]
 
 
@@ -29,6 +30,11 @@ def two_keys(call: Call, source: Key, destination: Key) -> Reply:
 
 def all_keys(call: Call, *key: Key) -> Reply:
     """Take keys to the end."""
+    return OK
+
+
+def pairs(call: Call, *pair: Pair) -> Reply:
+    """Take keys and values."""
     return OK
 
 
@@ -62,6 +68,7 @@ def declared(name: str, handler: object, flags: Flags, group: str = "keys", *als
         ("EXISTS", all_keys, [KeySpec(1, to_the_end=True)], [1, -1, 1]),
         ("ZUNION", counted_keys, [KeySpec(1), KeySpec(2, first_after=1)], [1, 1, 1]),
         ("SORT", keys_before_options, [KeySpec(1, to_the_options=True)], [0, 0, 0]),
+        ("MSET", pairs, [KeySpec(1, to_the_end=True, step=2)], [1, -1, 2]),
         ("ECHO", no_keys, [], [0, 0, 0]),
     ],
 )

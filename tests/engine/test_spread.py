@@ -23,7 +23,10 @@ def test_it_holds_what_a_dict_would(whole_max: int, steps: list[tuple[str, list[
         known: dict[bytes, int] = {}
         for place, (step, keys) in enumerate(steps):
             if step == "add":
-                entries.add_all(dict.fromkeys(keys, place))
+                if place % 2:
+                    entries.add_all(dict.fromkeys(keys, place))
+                for key in keys:
+                    entries[key] = place
                 known |= dict.fromkeys(keys, place)
             elif step == "remove":
                 there = [key for key in keys if key in known]
@@ -31,6 +34,7 @@ def test_it_holds_what_a_dict_would(whole_max: int, steps: list[tuple[str, list[
                 for key in there:
                     del known[key]
             assert entries.get_all(keys) == [known.get(key) for key in keys]
+            assert [entries.find(key) for key in keys] == entries.get_all(keys)
             assert dict(entries.items()) == known
             assert len(entries) == len(known)
     finally:

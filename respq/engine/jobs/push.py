@@ -90,7 +90,7 @@ class Producing(EngineCore):
     def is_follow_up_barred(self, now_ms: int, job: Job) -> bool:
         """Tell whether what follows on a job is to go where a key is that is no queue."""
         then = job.options.then if job.options is not None else None
-        key = self.state.keys.names[job.queue.db].get(then.queue) if then is not None else None
+        key = self.state.keys.names[job.queue.db].find(then.queue) if then is not None else None
         return key is not None and not key.is_over(now_ms)
 
     def check_follow_up(self, now_ms: int, job: Job) -> None:

@@ -20,7 +20,8 @@ A family is added so:
    ``engine.emit``. A value that a record empties takes its key with it: nothing is emitted.
 4. A line in `FAMILIES` and in `KeyRecord`. Nothing in state.py, records.py or relocate.py.
 5. What may wait returns ``Wait(names, …)``: each change of a key is news to those who wait for
-   its name, and ``Value.deliverable`` says whether one of them is to be tried.
+   its name, and ``Value.deliverable`` says whether one of them is to be tried. What is taken out
+   for a client goes into ``session.pops`` as a `Taken`, which puts it back if that is gone.
 6. A module of handlers with its group in `tests/pages.py` and ``broker/facts.py``, pages.
 7. Histories (tests/engine/test_state.py), golden bytes, and a list of command strategies as
    tests/compat/families/strings.py has it.

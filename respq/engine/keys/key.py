@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+import msgspec
+
 from respq.engine.keys.value import Value
 
 V = TypeVar("V", bound=Value)
 
 
-class Key(Generic[V]):
-    """A named value."""
+class Key(msgspec.Struct, Generic[V], gc=False, eq=False):
+    """A named value.
 
-    __slots__ = ("db", "expires_ms", "name", "number", "position", "value")
+    The garbage collector does not track keys, as it does not track jobs.
+    """
 
-    def __init__(self, number: int, db: int, name: bytes, expires_ms: int, value: V) -> None:
-        self.number = number
-        self.db = db
-        self.name = name
-        self.expires_ms = expires_ms
-        """0 for never."""
-        self.value = value
-        self.position = 0
-        """As `Job.position`; of a copy in pieces that of its begin."""
+    number: int
+    db: int
+    name: bytes
+    expires_ms: int
+    """0 for never."""
+    value: V
+    position: int = 0
+    """As `Job.position`; of a copy in pieces that of its begin."""
 
     def is_over(self, now_ms: int) -> bool:
         """Tell whether it has expired, although it may still be there."""

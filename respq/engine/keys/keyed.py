@@ -32,7 +32,7 @@ class Keyed(EngineCore):
 
     def find_key(self, now_ms: int, db: int, name: bytes) -> AnyKey | None:
         """Return a key of any family; None if there is none, or a queue."""
-        key = self.state.keys.names[db].get(name)
+        key = self.state.keys.names[db].find(name)
         return None if key is None or key.is_over(now_ms) else key
 
     def key_of(self, now_ms: int, db: int, name: bytes, family: type[V]) -> Key[V] | None:
@@ -93,7 +93,7 @@ class Keyed(EngineCore):
 
     def remove_name(self, db: int, name: bytes) -> None:
         """Remove the key of that name if there is one, be it over or not; a queue stays."""
-        key = self.state.keys.names[db].get(name)
+        key = self.state.keys.names[db].find(name)
         if key is not None:
             self.emit(KeyRemoved(key.number))
 

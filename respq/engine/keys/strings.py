@@ -43,17 +43,14 @@ class StringWritten(Record, tag=81):
 StringRecord = StringSet | StringWritten
 
 
-class String(Value):
+class String(Value, gc=False, eq=False):
     """The value of a string."""
 
-    __slots__ = ("data", "form")
+    data: bytes = b""
+    form: int = AS_IT_IS
 
-    code = 0
-    type_name = b"string"
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.form = AS_IT_IS
+    code: ClassVar[int] = 0
+    type_name: ClassVar[bytes] = b"string"
 
     @property
     def encoding(self) -> bytes:

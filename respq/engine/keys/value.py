@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+import msgspec
 
 from respq.engine.record import Record
+
+if TYPE_CHECKING:
+    from respq.engine.keys.keyed import Keyed
 
 PIECE_BYTES: Final = 32 * 1024
 """About how much of a value one record of a copy holds: a slice of compaction takes two."""
@@ -14,10 +19,12 @@ PIECE_BYTES: Final = 32 * 1024
 Piece = list[Any]
 
 
-class Value(ABC):
-    """What a key holds. Only `applies` and `add_piece` change it."""
+class Value(msgspec.Struct, gc=False, eq=False):
+    """What a key holds. Only `applies` and `add_piece` change it.
 
-    __slots__ = ()
+    It is made empty, without arguments. The garbage collector does not track it: nothing that it
+    holds may refer back to it.
+    """
 
     code: ClassVar[int]
     """Of the family, in records."""
@@ -76,3 +83,17 @@ class Value(ABC):
         for piece in pieces:
             value.add_piece(piece)
         return value
+
+
+class Taken(ABC):
+    """What a command took out of a key for a client, as BLPOP does.
+
+    Its handler puts it into ``session.pops``, with 0: if the reply cannot be handed to the client,
+    it is put back.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def put_back(self, keys: Keyed, now_ms: int) -> None:
+        """Emit what puts it back where it came from, if the key allows it by now."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 from tests.compat.families.family import KEYS, Family, command, some_of
@@ -31,7 +33,7 @@ VALUES = st.one_of(
     st.binary(max_size=5),
 )
 PLACES = st.one_of(st.integers(-12, 12), INTEGERS)
-_SET_OPTIONS: list[list[object]] = [
+_SET_OPTIONS: list[Sequence[object]] = [
     *(["NX"], ["XX"], ["GET"], ["KEEPTTL"], ["get"], ["FOO"]),
     *(["EX", NEVER_S], ["PX", SHORT_MS], ["PX", NEVER_S], ["EX", 0], ["EX", "x"], ["EX"]),
     *(["EXAT", 1_000], ["EXAT", 99_999_999_999], ["PXAT", 99_999_999_999_000], ["PX", -1]),

@@ -7,7 +7,10 @@ from unittest.mock import patch
 import pytest
 
 from respq.config import DATABASES, DUE_SLICE, FREE_SLICE
+from respq.engine.keys import strings
+from respq.engine.keys.keyed import Keyed
 from respq.engine.keys.strings import String
+from respq.engine.keys.value import Taken
 from respq.errors import WrongType
 from respq.resp.replies import NULL_ARRAY, OK, Simple
 from tests.harness import START_MS, WAITS, Harness
@@ -360,3 +363,17 @@ def test_another_type_is_none_to_who_was_waiting_and_refused_where_it_must_be(
     engine.serving = False
     with pytest.raises(WrongType):
         engine.key_of(START_MS, 0, b"q", String)
+
+
+def test_what_was_taken_out_of_a_key_is_put_back_when_nobody_gets_it(harness: Harness) -> None:
+    class TakenByte(Taken):
+        def put_back(self, keys: Keyed, now_ms: int) -> None:
+            strings.append(keys, now_ms, 0, b"s", b"c", 10)
+
+    harness.say("SET s ab")
+    client = harness.client()
+    client.pops = [(TakenByte(), 0)]
+
+    harness.undo(client)
+
+    assert harness.say("GET s") == b"abc"
