@@ -40,6 +40,16 @@ ROUTES_MAX = 10_000
 """Channels for which it is remembered who hears what is said there."""
 COUNT_MAX = 10_000
 """Jobs of one pop, payloads of one push: bounds the time of one command."""
+AHEAD_JOBS = 1_000
+"""At the head of a queue, whose payloads are kept in memory and read back ahead of need: as many
+are handed out in some milliseconds."""
+AHEAD_BYTES_MAX = 4 * MIB
+"""Of the payloads of these."""
+AHEAD_BYTES_MIN = 4 * KIB
+"""The same where so many queues have jobs that more of each would fill the memory."""
+READ_BYTES_MAX = 4 * MIB
+"""Of batches that are read for payloads in one go: those who wait for the first of them wait for
+all."""
 EVICTED_MAX = 1_000
 """Jobs more than it brings that one push throws away, of a queue whose limit was lowered."""
 TAGS_MAX = 64

@@ -12,6 +12,7 @@
     ├─ Duplicate               DUPLICATE  its key, or its payload, is held; the holder's id follows
     ├─ RateLimited             RATELIMIT  too many in a time; how long to wait follows
     ├─ TooBig                  TOOBIG     a payload or a transaction over its limit
+    ├─ UnreadablePayload       ERR        the journal is damaged where a payload is
     ├─ MemoryShort             OOM        memory is short, and the command would take more
     ├─ DiskShort               MISCONF    the disk is nearly full, and the command would take more
     ├─ Exists                  EXISTS     the name is taken
@@ -54,6 +55,10 @@ class RespqError(Exception):
 
 class SyntaxFault(RespqError):
     """A request that the command does not know how to read."""
+
+
+class UnreadablePayload(RespqError):
+    """The journal is damaged where the payload of a job is."""
 
 
 class NoQueue(RespqError):

@@ -7,16 +7,19 @@ is checked. `crash` throws the state away and reads it back from the journal.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
+import pytest
 from hiredis import Reader
 
 from respq.broker.broker import Broker
 from respq.broker.call import Wait
 from respq.broker.session import Pop, Session
 from respq.config import Settings
+from respq.engine import payloads
 from respq.engine.codec import decode_records, encode_records
 from respq.engine.engine import Engine
 from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
@@ -24,9 +27,10 @@ from respq.engine.jobs.queue import Queue
 from respq.engine.keys.space import Keyspace
 from respq.engine.records import Trimmed
 from respq.engine.spread import Spread
-from respq.engine.state import State
+from respq.engine.state import AWAY, State
 from respq.errors import RespqError
 from respq.handlers import command_table
+from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
 from respq.resp.replies import Encoded, Push, Replies, Reply
 from respq.resp.run import Run
@@ -64,7 +68,14 @@ class Client:
         reply = self.harness.broker.execute(self.session, list(request), self.harness.now_ms)
         self.pops = self.session.take_pops()
         self.harness.settle()
+        if isinstance(reply, Wait) and reply.db == AWAY:
+            return self.take_answer() if self.session.waiter is None else WAITS
         return WAITS if isinstance(reply, Wait) else reply
+
+    def take_answer(self) -> Any:
+        """Take the last reply out of what reached it."""
+        place = max(at for at, each in enumerate(self.inbox) if not isinstance(each, Push))
+        return self.inbox.pop(place)
 
     def messages(self) -> list[tuple[Any, ...]]:
         """Take what it was told on channels and has not looked at, each message as a tuple."""
@@ -75,9 +86,22 @@ class Client:
     def pipeline(self, *lines: str) -> list[Any]:
         """Run the commands of one read, and return their replies as a client reads them."""
         requests = arrived([word.encode() for word in shlex.split(line)] for line in lines)
-        out, _ = self.harness.broker.execute_all(self.session, requests, self.harness.now_ms)
-        self.pops = self.session.take_pops()
-        self.harness.settle()
+        out: list[bytes] = []
+        pops: list[Pop] = []
+        left = requests
+        while left:
+            more, left = self.harness.broker.execute_all(self.session, left, self.harness.now_ms)
+            out += more
+            pops += self.session.take_pops()
+            waits = self.session.waiter is not None
+            self.harness.settle()
+            if waits and self.session.waiter is not None:
+                break
+            if waits:
+                # It waited for payloads.
+                out.append(encode(self.take_answer(), self.session.protocol))
+                pops += self.pops
+        self.pops = pops
         reader = Reader()
         reader.feed(b"".join(out))
         return [reader.gets() for _ in out]
@@ -86,8 +110,17 @@ class Client:
 class Harness:
     """Drives a `Broker` through virtual time and keeps what its engine recorded."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, lets_go: bool = False) -> None:
+        """Begin with an empty server.
+
+        With ``lets_go`` no payload stays in memory behind a step, however small.
+        """
         self.settings = settings or Settings()
+        self.lets_go = lets_go
+        self.reads = True
+        """Whether payloads that are wanted are put back at the end of each step; see `read`."""
+        self.damaged: set[int] = set()
+        """Positions of batches that cannot be read back."""
         self.now_ms = START_MS
         self.journal: list[bytes] = []
         self.forgotten = 0
@@ -103,6 +136,7 @@ class Harness:
         self.engine = Engine(state, load_zone)
         self.errors: list[Exception] = []
         self.broker = Broker(self.engine, command_table(), self.settings, report=self.errors.append)
+        self.broker.read_payloads = self._read_some
 
     def client(self) -> Client:
         """Connect another client."""
@@ -119,10 +153,10 @@ class Harness:
 
     def refusal(self, line: str) -> str:
         """Run one command that must be refused and leave no trace; return the error line."""
-        before = image(self.engine.state), len(self.journal)
+        before = self.image(), len(self.journal)
         reply = self.say(line)
         assert isinstance(reply, RespqError), reply
-        assert (image(self.engine.state), len(self.journal)) == before
+        assert (self.image(), len(self.journal)) == before
         return f"{reply.prefix} {reply}"
 
     def pass_ms(self, elapsed_ms: int) -> None:
@@ -157,7 +191,43 @@ class Harness:
                 continue
             client.pops = session.take_pops()
             client.inbox.append(decoded(reply))
+        if self.lets_go:
+            self.let_go()
         self.engine.check()
+        if self.engine.state.wanted and self.reads:
+            self.read()
+
+    def let_go(self) -> None:
+        """Have no payload in memory but for those that are not in the journal yet."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(payloads, "LET_GO_BYTES_MIN", 0)
+            patch.setattr(payloads, "AHEAD_JOBS", 0)
+            for _ in self.engine.letting_go(len(self.journal), 0):
+                pass
+
+    def read(self) -> None:
+        """Put payloads back that are wanted, as the runtime does between turns."""
+        self._read_some()
+        self.broker.serve(self.now_ms)
+        self.settle()
+
+    def _read_some(self) -> None:
+        asked = self.engine.take_wanted(1_000)
+        self.engine.put_back(
+            {
+                at: None if at in self.damaged else decode_records(self.journal[at - 1])
+                for at in asked
+            },
+            asked,
+        )
+
+    def payload(self, job: Job) -> bytes:
+        """Return the payload of a job, wherever it is."""
+        if isinstance(job.payload, bytes):
+            return job.payload
+        records = decode_records(self.journal[job.position - 1])
+        *_, found = (p for _, number, p in payloads.payloads_of(records) if number == job.number)
+        return found
 
     def replayed(self) -> State:
         """Return the state that the journal alone gives."""
@@ -205,6 +275,25 @@ class Harness:
         self.settle()
         self.default = self.client()
 
+    def image(self) -> dict[str, Any]:
+        """Return everything about the state, with all payloads, wherever they are."""
+        jobs = [job for queue in self.engine.state.queues.values() for job in queue]
+        away = {job.position for job in jobs if isinstance(job.payload, int)}
+        said = {
+            (position, number): payload
+            for position in away
+            for _, number, payload in payloads.payloads_of(
+                decode_records(self.journal[position - 1])
+            )
+        }
+        return image(
+            self.engine.state,
+            self.now_ms,
+            lambda job: (
+                said[job.position, job.number] if isinstance(job.payload, int) else job.payload
+            ),
+        )
+
     def queue(self, name: str) -> Queue:
         """Return a queue of database 0."""
         return self.engine.queue(0, name.encode())
@@ -247,14 +336,19 @@ def discard(state: State) -> None:
     state.keys = Keyspace()
 
 
-def image(state: State, now_ms: int = 0) -> dict[str, Any]:
+def image(
+    state: State, now_ms: int = 0, payload: Callable[[Job], bytes | int] = attrgetter("payload")
+) -> dict[str, Any]:
     """Return everything about a state as plain values that can be compared.
 
     Answers that are over by ``now_ms`` are left out: whether they are still there is all the same.
+    ``payload`` finds the payload of a job.
     """
     return {
         "numbers": (state.next_number, state.next_fence),
-        "queues": {number: _queue_image(queue, now_ms) for number, queue in state.queues.items()},
+        "queues": {
+            number: _queue_image(queue, now_ms, payload) for number, queue in state.queues.items()
+        },
         "names": [{name: q.number for name, q in names.items()} for names in state.names],
         "schedules": {number: _fields(s) for number, s in state.schedules.items()},
         "keys": {
@@ -268,7 +362,9 @@ def image(state: State, now_ms: int = 0) -> dict[str, Any]:
     }
 
 
-def _queue_image(queue: Queue, now_ms: int) -> dict[str, Any]:
+def _queue_image(
+    queue: Queue, now_ms: int, payload: Callable[[Job], bytes | int]
+) -> dict[str, Any]:
     return {
         "about": (queue.number, queue.db, queue.name, queue.made_ms, queue.active_ms),
         "configured": queue.configured,
@@ -277,7 +373,7 @@ def _queue_image(queue: Queue, now_ms: int) -> dict[str, Any]:
         "settings": queue.settings,
         "totals": queue.totals.as_list(),
         "counts": list(queue.counts),
-        "jobs": {job.number: _job_image(job) for job in queue},
+        "jobs": {job.number: (payload(job), *_job_image(job)) for job in queue},
         "ready": [job.number for job in queue.ready],
         "leases": {receipt: job.number for receipt, job in queue.leases.items()},
         "dead": list(queue.dead),
@@ -299,7 +395,6 @@ def _queue_image(queue: Queue, now_ms: int) -> dict[str, Any]:
 def _job_image(job: Job) -> tuple[Any, ...]:
     notes = job.notes
     return (
-        job.payload,
         job.priority,
         job.pushed_ms,
         job.since_ms,

@@ -124,6 +124,13 @@ def test_resp2_says_the_same_as_resp3(transcript: Transcript) -> None:
     assert resp2.replies == resp3.replies
 
 
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=str)
+def test_it_says_the_same_when_no_payload_is_in_memory(transcript: Transcript) -> None:
+    replay = Replay(transcript.text, lets_go=True)
+
+    assert replay.text == transcript.text
+
+
 def test_the_list_of_all_commands_is_current() -> None:
     assert index() in README.read_text(encoding="utf-8")
 

@@ -356,6 +356,12 @@ class QueueServer(RuleBasedStateMachine):
             pass
         self.settle()
 
+    @rule(for_good=st.booleans())
+    def let_go(self, for_good: bool) -> None:
+        """No payload stays in memory; from now on, or at this moment."""
+        self.harness.lets_go, self.model.payloads_away = for_good, True
+        self.harness.let_go()
+
     @rule(down_ms=ELAPSED_MS, unanswered=st.none() | SPECS)
     def crash(self, down_ms: int, unanswered: Spec | None) -> None:
         if unanswered is not None:
@@ -393,11 +399,15 @@ class QueueServer(RuleBasedStateMachine):
             if (model := self.model.queues.get(name.decode())) is not None
         ]
 
+    def payload(self, job: Job) -> str:
+        """Return the payload of a job as the model knows it."""
+        return self.harness.payload(job).decode()
+
     def count_arrived(self) -> None:
         """Tell the model what has come that it is about to think of."""
         self.model.arrived.clear()
         for model, jobs in self.unknown_jobs():
-            self.model.arrived.update((model, job.payload.decode()) for job in jobs)
+            self.model.arrived.update((model, self.payload(job)) for job in jobs)
             self.model.arrived.subtract((model, job.payload) for job in model.nameless)
 
     def adopt(self) -> None:
@@ -405,7 +415,7 @@ class QueueServer(RuleBasedStateMachine):
         for model, jobs in self.unknown_jobs():
             ids: dict[str, list[bytes]] = {}
             for job in jobs:
-                ids.setdefault(job.payload.decode(), []).append(job.id)
+                ids.setdefault(self.payload(job), []).append(job.id)
             self.model.name(model, ids)
             for job in jobs:
                 known = model.jobs[job.id]
@@ -495,8 +505,7 @@ class QueueServer(RuleBasedStateMachine):
     @invariant()
     def the_journal_rebuilds_the_state(self) -> None:
         replayed = self.harness.replayed()
-        live = self.harness.engine.state
-        assert image(replayed, self.now_ms) == image(live, self.now_ms)
+        assert image(replayed, self.now_ms) == self.harness.image()
         discard(replayed)
 
     @invariant()

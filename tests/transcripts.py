@@ -35,6 +35,7 @@ import hiredis
 from respq.broker.call import Wait
 from respq.broker.session import Pop
 from respq.config import Settings
+from respq.engine.state import AWAY
 from respq.resp.encoder import encode
 from respq.resp.inline import split_inline
 from respq.resp.replies import Replies, Reply
@@ -68,13 +69,15 @@ def requests(transcript: str) -> Iterator[list[bytes]]:
 class Replay:
     """A transcript, played again: what stands in `text` is what the server says now."""
 
-    def __init__(self, transcript: str, protocol: int = 3) -> None:
+    def __init__(self, transcript: str, protocol: int = 3, *, lets_go: bool = False) -> None:
+        """Play a transcript; with ``lets_go`` no payload stays in memory behind a line."""
         self.protocol = protocol
+        self._lets_go = lets_go
         self.replies: list[tuple[str, Any]] = []
         """Each client's replies, decoded as a client library does, maps flattened."""
         self._lines: list[str] = []
         self._clients: dict[str, Client] = {}
-        self._harness = Harness()
+        self._harness = Harness(lets_go=lets_go)
         self._spare: Client | None = self._harness.default
         self._lossy = ""
         self._lines_max = 0
@@ -127,7 +130,7 @@ class Replay:
                 raise NotATranscript(f"{line}: it can only be the first line")
             flags = _FLAG.findall(match[1])
             chosen = {name.replace("-", "_"): value or "yes" for name, value in flags}
-            self._harness = Harness(Settings.resolve(chosen))
+            self._harness = Harness(Settings.resolve(chosen), lets_go=self._lets_go)
             self._spare = self._harness.default
         else:
             raise NotATranscript(line)
@@ -151,6 +154,8 @@ class Replay:
         reply = harness.broker.execute(client.session, request, harness.now_ms)
         assert not harness.errors, harness.errors
         pops = client.session.take_pops()
+        if isinstance(reply, Wait) and reply.db == AWAY:
+            reply, pops = self._read(client, reply)
         if isinstance(reply, Wait):
             self._lines.append("(waits)")
         elif letter == self._lossy:
@@ -165,6 +170,13 @@ class Replay:
         if client.session.closing:
             self._close(letter)
         self._deliver()
+
+    def _read(self, client: Client, wait: Wait) -> tuple[Reply | Wait, list[Pop]]:
+        """Return what a client hears when the payloads have been read that it needs."""
+        self._harness.settle()
+        if client.session.waiter is not None:
+            return wait, []
+        return client.inbox.pop(), client.pops
 
     def _lose(self, pops: list[Pop]) -> None:
         """Do what the runtime does with a reply whose transport has closed."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from respq.broker.call import Wait
+from respq.broker.call import FOREVER_MS, Wait
 from respq.broker.command import Bound, Command, Flags, RunAnswer
 from respq.broker.pubsub import PubSub, Said, channel_of
 from respq.broker.session import Session, nothing_buffered
@@ -27,6 +27,8 @@ from respq.config import (
     Settings,
 )
 from respq.engine.engine import Engine
+from respq.engine.payloads import PayloadsAway
+from respq.engine.state import AWAY
 from respq.errors import (
     DiskShort,
     ExecAbort,
@@ -85,6 +87,8 @@ class Broker:
         """What commands that make the state grow are answered now; None if they run."""
         self.growth_refused = {MemoryShort.prefix: 0, DiskShort.prefix: 0}
         """How many were answered so, by its prefix."""
+        self.read_payloads: Callable[[], None] = _no_payloads
+        """Reads at once the batches that are wanted; set by whoever has the journal."""
         self.stop_wanted = False
         """SHUTDOWN was called."""
         self.stop_now = False
@@ -157,6 +161,9 @@ class Broker:
             else:
                 arguments, options = command.bind(request)
                 reply = command.handler(session.call, *arguments, **options)
+        except PayloadsAway as away:
+            reply = _until_read(away)
+            self.waiters.add((session,), command, command.bind(request), reply, now_ms)
         except Exception as error:
             return self._refused(command, error, start)
         if state.ended:
@@ -216,7 +223,7 @@ class Broker:
         if asked == self._asked:
             return self._wait  # Nothing has changed since somebody was told to.
         reply = self._call(session, command, bound, now_ms)
-        if isinstance(reply, Wait):
+        if isinstance(reply, Wait) and reply.db is None:
             self._asked, self._wait = asked, reply
         return reply
 
@@ -322,6 +329,8 @@ class Broker:
         start = len(self.engine.records)
         try:
             answer = command.run(self.engine, now_ms, db, key, lasts)
+        except PayloadsAway:
+            return [], []
         except RespqError:
             if len(self.engine.records) != start:
                 raise
@@ -342,6 +351,8 @@ class Broker:
         arguments, options = bound
         try:
             reply: Reply | Wait = command.handler(session.call, *arguments, **options)
+        except PayloadsAway as away:
+            reply = _until_read(away)
         except Exception as error:
             return self._refused(command, error, start)
         if self.engine.state.ended:
@@ -458,7 +469,10 @@ class Broker:
         alike = self.waiters.alike(first, name, before, limit)
         run = first.command.run
         assert run is not None
-        replies, pops = run(self.engine, now_ms, db, key, [key] * len(alike))
+        try:
+            replies, pops = run(self.engine, now_ms, db, key, [key] * len(alike))
+        except PayloadsAway:
+            return False
         for waiter, reply, pop in zip(alike, replies, pops, strict=False):
             self.waiters.remove(waiter)
             waiter.session.pops.append(pop)
@@ -476,14 +490,18 @@ class Broker:
         self.engine.end_transaction(start)
         if isinstance(reply, Wait):
             tried.add(waiter.number)
+            self.waiters.move(waiter, reply)
         else:
             self.waiters.remove(waiter)
             self.outbox.append((waiter.session, reply))
 
     def unblock(self, session: Session, error: RespqError | None = None) -> bool:
-        """End a client's wait as if its time were over; return whether it was waiting."""
+        """End a client's wait as if its time were over; return whether it was waiting.
+
+        One whose command runs as soon as payloads have been read is not, unless the server stops.
+        """
         waiter = session.waiter
-        if waiter is None:
+        if waiter is None or (waiter.is_away and not self.draining):
             return False
         self.waiters.remove(waiter)
         self.outbox.append((session, waiter.otherwise if error is None else error))
@@ -599,7 +617,10 @@ class Broker:
         except Exception as error:
             return self._refused(command, error, len(self.engine.records))
         reply = self._call(session, command, bound, now_ms)
-        # Nothing blocks inside a transaction.
+        while isinstance(reply, Wait) and reply.db == AWAY:
+            self.read_payloads()
+            reply = self._call(session, command, bound, now_ms)
+        # Nothing else blocks inside a transaction.
         return reply.otherwise if isinstance(reply, Wait) else reply
 
     def _check_guards(self, session: Session, command: Command) -> None:
@@ -615,8 +636,20 @@ class Broker:
         if self.loading and Flags.LOADING not in flags:
             raise Loading("respq is loading the journal in memory")
         if self.draining and Flags.DRAIN not in flags:
-            raise ShuttingDown("the server is shutting down: connect to it again in a moment")
+            raise ShuttingDown(str(_STOPPING))
         self._check_growth(command)
+
+
+def _until_read(away: PayloadsAway) -> Wait:
+    """Return the wait of a command that cannot run before payloads have been read."""
+    return Wait((away.queue.number,), FOREVER_MS, _STOPPING, AWAY)
+
+
+_STOPPING = ShuttingDown("the server is shutting down: connect to it again in a moment")
+
+
+def _no_payloads() -> None:
+    raise AssertionError("payloads are away, and there is no journal")
 
 
 def _bare(error: RespqError) -> RespqError:

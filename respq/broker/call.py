@@ -56,3 +56,6 @@ class Wait:
     """Queues by name, or jobs by number."""
     timeout_ms: int
     otherwise: Reply
+    db: int | None = None
+    """In which database the names are; None for the one that the session has selected. `AWAY` if
+    they are numbers of queues whose payloads have to be read before the command can run."""

@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from respq.broker.call import FOREVER_MS, Wait
 from respq.broker.command import Bound, Command
 from respq.broker.session import Session
+from respq.engine.state import AWAY
 from respq.engine.timers import Timers
 
 Name = tuple[int, bytes | int]
-"""A database, and a queue in it by name, or a job by number."""
+"""A database, and a queue in it by name, or a job by number; or `AWAY`, and a queue by number."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +39,11 @@ class Waiter:
     number: int
     can_run: bool
     """`CommandTable.run` can carry out what it waits for."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it waits only until payloads have been read."""
+        return self.names[0][0] == AWAY
 
 
 class Waiters:
@@ -65,11 +71,10 @@ class Waiters:
 
         They have selected the same database.
         """
-        db = sessions[0].db
-        names = tuple([(db, name) for name in dict.fromkeys(wait.names)])
+        names = _names(wait, sessions[0])
         lines = [self.names.setdefault(name, OrderedDict()) for name in names]
         deadline_ms = 0 if wait.timeout_ms == FOREVER_MS else now_ms + wait.timeout_ms
-        can_run = command.can_run(bound)
+        can_run = wait.db is None and command.can_run(bound)
         for number, session in enumerate(sessions, self._next_number):
             session.waiter = waiter = Waiter(
                 session, command, bound, names, wait.otherwise, deadline_ms, now_ms, number, can_run
@@ -83,13 +88,40 @@ class Waiters:
         if not can_run:
             for name in names:
                 self.unlike[name] = self.unlike.get(name, 0) + len(sessions)
-                if isinstance(name[1], int):
+                if _is_job(name):
                     self.awaited[name[1]] = len(self.names[name])
+
+    def move(self, waiter: Waiter, wait: Wait) -> None:
+        """Have a client wait for something else, since when it has waited."""
+        names = _names(wait, waiter.session)
+        if names == waiter.names:
+            return
+        self._leave_lines(waiter)
+        waiter.names, waiter.otherwise = names, wait.otherwise
+        waiter.can_run = False
+        if wait.timeout_ms != FOREVER_MS and not waiter.deadline_ms:
+            waiter.deadline_ms = waiter.since_ms + wait.timeout_ms
+            self.deadlines.add(waiter.deadline_ms, waiter.number, waiter)
+        for name in names:
+            line = self.names.setdefault(name, OrderedDict())
+            is_last = not line or next(reversed(line)) < waiter.number
+            line[waiter.number] = waiter
+            if not is_last:
+                for number in sorted(line):
+                    line.move_to_end(number)
+            self.unlike[name] = self.unlike.get(name, 0) + 1
+            if _is_job(name):
+                self.awaited[name[1]] = len(line)
 
     def remove(self, waiter: Waiter) -> None:
         """Forget a waiter; its client waits no more."""
         waiter.session.waiter = None
         self.count -= 1
+        self._leave_lines(waiter)
+        if waiter.deadline_ms:
+            self.deadlines.remove(waiter.deadline_ms, waiter.number)
+
+    def _leave_lines(self, waiter: Waiter) -> None:
         for name in waiter.names:
             line = self.names[name]
             del line[waiter.number]
@@ -99,12 +131,10 @@ class Waiters:
                 self.unlike[name] -= 1
                 if not self.unlike[name]:
                     del self.unlike[name]
-            if isinstance(name[1], int):
+            if _is_job(name):
                 self.awaited[name[1]] -= 1
                 if not self.awaited[name[1]]:
                     del self.awaited[name[1]]
-        if waiter.deadline_ms:
-            self.deadlines.remove(waiter.deadline_ms, waiter.number)
 
     def alike(self, first: Waiter, name: Name, before: int | None, limit: int) -> list[Waiter]:
         """Return up to ``limit`` waiters for a name, from ``first`` on, who can be served together.
@@ -130,3 +160,13 @@ class Waiters:
             if waiter.number not in besides:
                 return waiter
         return None
+
+
+def _names(wait: Wait, session: Session) -> tuple[Name, ...]:
+    db = session.db if wait.db is None else wait.db
+    return tuple([(db, name) for name in dict.fromkeys(wait.names)])
+
+
+def _is_job(name: Name) -> TypeGuard[tuple[int, int]]:
+    """Tell whether somebody who waits for a name waits for the end of a job."""
+    return isinstance(name[1], int) and name[0] != AWAY

@@ -126,12 +126,13 @@ def _queue_lines(queue: Queue, now_ms: int, *, as_json: bool) -> Iterator[str]:
 def _job_lines(queue: Queue, *, as_json: bool) -> Iterator[str]:
     for job in sorted(queue, key=attrgetter("number")):
         if as_json:
-            yield _json({name.decode(): value for name, value in job_facts(job).items()})
+            yield _json(
+                {name.decode(): value for name, value in job_facts(job, job.payload_here).items()}
+            )
             continue
         phase, priority = PHASE_NAMES[job.phase].decode(), priority_text(job.priority)
-        yield (
-            f"  {word(job.id)}  {phase}  priority {word(priority)}  payload {quoted(job.payload)}"
-        )
+        payload = quoted(job.payload_here)
+        yield f"  {word(job.id)}  {phase}  priority {word(priority)}  payload {payload}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ def _check_queue(queue: Queue, state: State) -> set[tuple[int, int]]:
     counted = settings.maxbytes is not None
     bytes_in = [0] * len(PHASE_NAMES)
     for job in queue:
-        bytes_in[job.phase] += len(job.payload) * counted
+        assert isinstance(job.payload, bytes) or job.phase != READY or queue.has_away
+        bytes_in[job.phase] += job.payload_bytes * counted
     assert queue.ready_bytes == bytes_in[READY]
     assert queue.unready_bytes == bytes_in[DELAYED] + bytes_in[BLOCKED]
     guards = settings.maxlen is not None or settings.push_rate is not None or counted

@@ -373,7 +373,8 @@ class JobEdited(Record, tag=32):
 
     queue: int
     number: int
-    payload: bytes
+    payload: bytes | None
+    """None for the one that it has. One that is new is in a full record behind this one, too."""
     priority: int | bytes
     due_ms: int
     options: JobOptions | None

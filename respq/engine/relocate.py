@@ -9,16 +9,17 @@ it. Saying something again changes nothing: where the object is, the record is p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from respq.engine.codec import encode_records
-from respq.engine.core import EngineCore
 from respq.engine.jobs.full import job_in_full, queue_in_full
+from respq.engine.jobs.job import Job
 from respq.engine.keys.records import KeyMade, KeyRestored, RestoreBegin
 from respq.engine.keys.space import in_full
+from respq.engine.payloads import Payloads
 from respq.engine.records import (
     AnswerKept,
     FlowCancelling,
@@ -40,11 +41,11 @@ _SAMPLES: Final = 32
 """Jobs of a chunk, or other things of a queue, whose size stands for that of the others."""
 
 
-class Relocating(EngineCore):
+class Relocating(Payloads):
     """The part of the engine that keeps the journal from growing for ever."""
 
     def relocate(
-        self, now_ms: int, position: int, records: Iterable[Record]
+        self, now_ms: int, position: int, records: Sequence[Record]
     ) -> Iterator[Record | None]:
         """Say again what lives of what the batch at ``position`` made.
 
@@ -53,13 +54,21 @@ class Relocating(EngineCore):
         """
         for record in records:
             find = _LIVING.get(type(record))
-            for full in find(self.state, record, position, now_ms) if find is not None else ():
+            for living in find(self.state, record, position, now_ms) if find is not None else ():
+                full = self._job_in_full(living, records) if isinstance(living, Job) else living
                 self.emit_again(full)
                 yield full
             yield None
 
+    def _job_in_full(self, job: Job, records: Sequence[Record]) -> JobRestored:
+        """Return the full record of a job of a batch, which has its payload if that is away."""
+        if isinstance(job.payload, int):
+            # It stays here: where it is from now on is not committed yet.
+            self.put_back({job.position: records}, {})
+        return job_in_full(JobRestored, job, self.payload(job))
 
-Living = Iterator[Record]
+
+Living = Iterator[Record | Job]
 
 
 def _of_push(state: State, record: JobsPushed, position: int, _: int) -> Living:
@@ -69,14 +78,14 @@ def _of_push(state: State, record: JobsPushed, position: int, _: int) -> Living:
     for number in range(record.first, record.first + len(record.payloads)):
         job = queue.job(number)
         if job is not None and job.position == position:
-            yield job_in_full(JobRestored, job)
+            yield job
 
 
 def _of_restored(state: State, record: JobRestored, position: int, _: int) -> Living:
     queue = state.queues.get(record.queue)
     job = queue.job(record.number) if queue is not None else None
     if job is not None and job.position == position:
-        yield job_in_full(JobRestored, job)
+        yield job
 
 
 def _of_queue(state: State, record: QueueMade, position: int, _: int) -> Living:
@@ -143,7 +152,8 @@ _LIVING: Final[dict[type[Record], Callable[[State, Any, int, int], Living]]] = {
     KeyRestored: _of_key,
     RestoreBegin: _of_key,
 }
-"""Full records, with what yields anew those of them whose object lives as they said it last."""
+"""Full records, with what yields anew those of them whose object lives as they said it last; the
+job where it is one."""
 
 
 def living_bytes(state: State) -> Iterator[int]:
@@ -163,7 +173,10 @@ def living_bytes(state: State) -> Iterator[int]:
             chunk = queue.jobs.get(place, {})
             every = len(chunk) // _SAMPLES + 1
             jobs = (job for at, job in enumerate(chunk.values()) if at % every == 0)
-            total += _sampled(len(chunk), (job_in_full(JobRestored, job) for job in jobs))
+            total += _sampled(
+                len(chunk),
+                (job_in_full(JobRestored, job, bytes(job.payload_bytes)) for job in jobs),
+            )
             yield total
             total = 0
         yield total

@@ -17,7 +17,7 @@ of a queue whose full record comes only later: they wait in a queue without a na
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -92,6 +92,10 @@ Hold = TypeVar("Hold", WindowOpened, GateClosed)
 Timed = Job | ScheduleSet | Queue | WindowOpened | GateClosed | AnyKey
 
 
+AWAY = -1
+"""Stands for a database in names: the name is the number of a queue whose payloads are awaited."""
+_LENGTHS_SHARED = 1 << 16
+
 Ending = tuple[bytes, bytes]
 """How a job ended, and what its last holder said of that."""
 
@@ -148,6 +152,20 @@ class State:
         """How awaited jobs ended, by database, queue and id, until the broker has told it."""
         self.orders: dict[bytes, WorkerOrdered] = {}
         """What workers are to do that may not go on as they are, by name."""
+        self.keeps_payloads = True
+        """Whether payloads stay in memory that a replay comes by."""
+        self.wanted: dict[int, dict[int, None]] = {}
+        """Positions of batches whose payloads are to be read, each with the numbers of the queues
+        that wait for them."""
+        self.reading: dict[int, dict[int, None]] = {}
+        """The same of those that are being read."""
+        self.unreadable: set[int] = set()
+        """Positions of those that cannot be."""
+        self.payloads_let_go = 0
+        self.payloads_read = 0
+        self.batches_read = 0
+        """For payloads; the three are not journaled."""
+        self._lengths: dict[int, int] = {}
 
     @property
     def is_behind(self) -> bool:
@@ -191,6 +209,8 @@ class State:
             return
         if phase == READY:
             queue.ready.append(job)
+            if isinstance(job.payload, int):
+                queue.has_away = True
             self._tell_waiters(queue)
         elif phase == LEASED:
             job.receipt = receipt = b"%d:%b" % (job.fence, job.id)
@@ -207,7 +227,7 @@ class State:
         if queue.groups is not None and queue.groups.holds(job):
             queue.groups.hold(job)
         if queue.settings.maxbytes is not None:
-            queue.count_bytes(phase, len(job.payload))
+            queue.count_bytes(phase, job.payload_bytes)
         self._time(job)
 
     def _time(self, job: Job) -> None:
@@ -229,6 +249,17 @@ class State:
         timer_ms = job.timer_ms
         if timer_ms:
             self.timers.remove(timer_ms, job.number)
+
+    def length(self, size: int) -> int:
+        """Return a length; the same object for the same length: an object takes 32 bytes."""
+        if size >= _LENGTHS_SHARED:
+            return size
+        return self._lengths.setdefault(size, size)
+
+    def tell_payloads(self, number: int) -> None:
+        """Have the broker look again for those who wait for payloads of a queue."""
+        if (AWAY, number) in self.watched:
+            self.news.append((AWAY, number))
 
     def _tell_waiters(self, queue: Queue) -> None:
         """Have the broker look again for those who wait for jobs of a queue."""
@@ -267,7 +298,7 @@ class State:
             queue.groups.free(job)
             self._tell_waiters(queue)
         if queue.settings.maxbytes is not None:
-            queue.count_bytes(phase, -len(job.payload))
+            queue.count_bytes(phase, -job.payload_bytes)
         self._untime(job)
 
     def _ended(self, job: Job, how: bytes, said: bytes = b"") -> None:
@@ -404,7 +435,7 @@ class State:
         queue.ready_bytes = queue.unready_bytes = 0
         if self.live and settings.maxbytes is not None:
             for job in queue:
-                queue.count_bytes(job.phase, len(job.payload))
+                queue.count_bytes(job.phase, job.payload_bytes)
 
     def _regroup(self, queue: Queue) -> None:
         """Build the order of a queue anew, in which groups matter otherwise from now on."""
@@ -573,7 +604,9 @@ class State:
         queue = self.queues.get(record.queue)
         if queue is None:
             queue = self.queue_of(record.queue)
-        payloads = record.payloads
+        payloads: Sequence[bytes | int] = record.payloads
+        if not self.keeps_payloads:
+            payloads = [self.length(len(each)) for each in record.payloads]
         queue.totals.pushed += len(payloads)
         queue.active_ms = pushed_ms = record.pushed_ms
         push_rate = queue.settings.push_rate
@@ -615,7 +648,7 @@ class State:
             return
         queue.ready.extend(priority, pushed.values())
         if queue.settings.maxbytes is not None:
-            queue.count_bytes(READY, sum(map(len, payloads)))
+            queue.count_bytes(READY, sum(map(len, record.payloads)))
         if self.watched and (queue.db, queue.name) in self.watched:
             self.news.append((queue.db, queue.name))
 
@@ -642,7 +675,7 @@ class State:
         job = Job(
             queue,
             record.number,
-            record.payload,
+            record.payload if self.keeps_payloads else self.length(len(record.payload)),
             record.priority,
             record.pushed_ms,
             record.since_ms,
@@ -681,7 +714,9 @@ class State:
         queue = job.queue
         queue.ready.restore(job)
         if queue.settings.maxbytes is not None:
-            queue.count_bytes(READY, len(job.payload))
+            queue.count_bytes(READY, job.payload_bytes)
+        if isinstance(job.payload, int):
+            queue.has_away = True
         if job.timer_ms:
             self.timers.add(job.timer_ms, job.number, job)
         self._tell_waiters(queue)
@@ -726,7 +761,7 @@ class State:
         """Move READY jobs of one queue to the leases; the first gets ``fence``."""
         queue.ready.remove_all(leased)
         if queue.settings.maxbytes is not None:
-            queue.count_bytes(READY, -sum([len(job.payload) for job in leased]))
+            queue.count_bytes(READY, -sum([job.payload_bytes for job in leased]))
         receipts: dict[bytes, Job] = {}
         timed: dict[int, Timed] = {}
         pushed_ms = -1
@@ -880,6 +915,7 @@ class State:
             queue.totals.dead += 1
             queue.totals.nacked += record.cause == jobs.BY_NACK
             queue.totals.expired += record.cause == jobs.BY_LEASE_END
+            queue.totals.unreadable += record.cause == jobs.BY_READING
         job = self._present(queue, record.number)
         if job is None:
             return
@@ -991,9 +1027,10 @@ class State:
             record.order,
         ):
             self._untime(job)
-            if self.live and queue.settings.maxbytes is not None:
-                queue.count_bytes(job.phase, len(record.payload) - len(job.payload))
+            before_bytes = job.payload_bytes
             self._edit(job, record)
+            if self.live and queue.settings.maxbytes is not None:
+                queue.count_bytes(job.phase, job.payload_bytes - before_bytes)
             self._time(job)
             return
         # Another object stands for it: entries of the old one may be left in the ready order.
@@ -1013,16 +1050,19 @@ class State:
             self._edit(successor, record)
             self._enter(successor)
 
-    @staticmethod
-    def _edit(job: Job, record: JobEdited) -> None:
-        job.payload = record.payload
+    def _edit(self, job: Job, record: JobEdited) -> None:
+        if record.payload is not None:
+            job.payload = (
+                record.payload if self.keeps_payloads else self.length(len(record.payload))
+            )
+            job.queue.warm.add(job.number >> CHUNK_BITS)
         job.priority = record.priority
         job.due_ms = record.due_ms
         job.options = record.options
         job.phase = record.phase
         job.order = record.order
         job.since_ms = record.since_ms
-        State._note(job, record.edited_ms, EDITED, record.by, record.what)
+        self._note(job, record.edited_ms, EDITED, record.by, record.what)
 
     # Schedules and answers.
 

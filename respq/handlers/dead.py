@@ -25,7 +25,9 @@ def qdlq_count(call: Call, queue: Key) -> Reply:
 @TABLE.command("QDLQ LIST", group="queue", since="0.1.0", flags=_READ)
 def qdlq_list(call: Call, queue: Key, *, count: Count = None) -> Reply:
     """Show dead letters, the longest dead first."""
-    return [dict(job_facts(job)) for job in call.engine.dead(call.db, queue, count or COUNT_MAX)]
+    dead = call.engine.dead(call.db, queue, count or COUNT_MAX)
+    payloads = call.engine.payloads(dead[0].queue, dead) if dead else []
+    return [dict(job_facts(*each)) for each in zip(dead, payloads, strict=True)]
 
 
 @TABLE.command("QDLQ REDRIVE", group="queue", since="0.1.0", flags=_WRITE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import cast
 
 from respq.broker.call import Call, Wait
 from respq.broker.command import Flags, RunAnswer
@@ -194,7 +195,8 @@ def qpop_run(
 ) -> RunAnswer:
     """Lease a job for each request, as far as they last."""
     jobs = engine.lease(now_ms, db, queue, count=len(requests))
-    replies = encode_deliveries([job.receipt for job in jobs], [job.payload for job in jobs])
+    payloads = cast("list[bytes]", [job.payload for job in jobs])
+    replies = encode_deliveries([job.receipt for job in jobs], payloads)
     return replies, [(job, job.fence) for job in jobs]
 
 
@@ -279,8 +281,9 @@ def qlen(call: Call, queue: Key) -> Reply:
 def qpeek(call: Call, queue: Key, *, count: Count = None) -> Reply:
     """Show the ready jobs that would be popped next, without taking them."""
     found = call.engine.queue_or_none(call.db, queue, call.now_ms)
-    jobs = islice(found.ready, count or 1) if found is not None else iter(())
-    shown_jobs: list[Reply] = [(job.id, job.payload) for job in jobs]
+    jobs = [*islice(found.ready, count or 1)] if found is not None else []
+    payloads = call.engine.payloads(found, jobs) if found is not None else []
+    shown_jobs: list[Reply] = [(j.id, payload) for j, payload in zip(jobs, payloads, strict=True)]
     if count is not None:
         return shown_jobs
     return shown_jobs[0] if shown_jobs else NULL_ARRAY
@@ -289,7 +292,8 @@ def qpeek(call: Call, queue: Key, *, count: Count = None) -> Reply:
 @TABLE.command("QSHOW", group="queue", since="0.1.0", flags=_READ)
 def qshow(call: Call, queue: Key, job: Bulk) -> Reply:
     """Show everything about one job."""
-    return dict(job_facts(call.engine.find_job(call.db, queue, job)))
+    found = call.engine.find_job(call.db, queue, job)
+    return dict(job_facts(found, *call.engine.payloads(found.queue, (found,))))
 
 
 @TABLE.command("QEXPLAIN", group="queue", since="0.1.0", flags=_SCAN)
@@ -384,7 +388,7 @@ def _delivery(job: Job, noack: bool, withmeta: bool) -> Reply:
     """Return ``[id, receipt, payload]``, the receipt null without a lease, facts behind."""
     if not (noack or withmeta):
         return _plain_delivery(job)
-    reply: list[Reply] = [job.id, None if noack else job.receipt, job.payload]
+    reply: list[Reply] = [job.id, None if noack else job.receipt, job.payload_here]
     if withmeta:
         reply.append(dict(delivery_facts(job)))
     return reply
@@ -392,7 +396,7 @@ def _delivery(job: Job, noack: bool, withmeta: bool) -> Reply:
 
 def _plain_delivery(job: Job) -> tuple[bytes, bytes, bytes]:
     receipt = job.receipt
-    return (receipt[receipt.index(b":") + 1 :], receipt, job.payload)
+    return (receipt[receipt.index(b":") + 1 :], receipt, cast("bytes", job.payload))
 
 
 def _then(terms: PushTerms) -> tuple[bytes, ...]:

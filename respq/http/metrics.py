@@ -66,6 +66,7 @@ _TOTALS_HELP: Final = {
     "replaced": "Jobs that made way for another with their dedup key",
     "cancelled": "Jobs that were not wanted any more",
     "moved": "Dead letters that were redriven to another queue",
+    "unreadable": "Jobs that are dead because their payload could not be read from the journal",
 }
 
 
@@ -269,6 +270,14 @@ def _pressure_families(core: Core) -> Iterator[Metric]:
     )
     yield _gauge(
         "respq_memory_level", "0 ok, 1 warning, 2 critical: growth is refused.", pressure.level
+    )
+    state = core.engine.state
+    yield _counter("respq_payloads_let_go", "Payloads dropped from memory.", state.payloads_let_go)
+    yield _counter(
+        "respq_payloads_read_back", "Payloads read back from the journal.", state.payloads_read
+    )
+    yield _counter(
+        "respq_payload_batches_read", "Batches that were read for them.", state.batches_read
     )
     refused = CounterMetricFamily(
         "respq_growth_refused",

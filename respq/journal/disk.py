@@ -105,7 +105,7 @@ class DiskJournal:
     def read(self, position: int) -> Iterator[tuple[int, bytes]]:
         """Yield position and blob, in order, from ``position`` on; see `Journal.read`."""
         # An empty segment is read too: it may have its first batch before the turn comes to it.
-        wanted = [each for each in self._segments if each.last >= position or not each.last]
+        wanted = [each for each in [*self._segments] if each.last >= position or not each.last]
         return read_segments(wanted, position)
 
     def cut(self, position: int) -> bool:

@@ -276,7 +276,12 @@ class _Gatherer:
         if job is None:
             return None
         return Gathered(
-            self.state.position, number, job.pushed_ms, job.payload, job.priority, job.options
+            self.state.position,
+            number,
+            job.pushed_ms,
+            job.payload_here,
+            job.priority,
+            job.options,
         )
 
     def harvest(self) -> Harvest:

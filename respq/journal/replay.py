@@ -11,6 +11,10 @@ from respq.errors import JournalBroken
 from respq.journal.journal import BatchSource
 from respq.journal.recovery import Chain, read_batches, read_records
 
+_ASK_EVERY = 16
+"""Batches between two questions whether there is room for payloads; a batch is 250 KB at most, but
+for large transactions."""
+
 
 @dataclass(slots=True)
 class Replayed:
@@ -32,6 +36,8 @@ def replay(
     report: Callable[[str], None],
     progress: Replayed | None = None,
     until: Callable[[BatchHeader], bool] | None = None,
+    *,
+    keeps_payloads: Callable[[], bool] | None = None,
 ) -> Replayed:
     """Apply every batch of a journal to a fresh state and build its indexes.
 
@@ -41,6 +47,8 @@ def replay(
         report: called with a sentence for everything that was passed over.
         progress: filled as it goes, for whoever watches from another thread.
         until: the first batch of which this is not true is left out, with all behind it.
+        keeps_payloads: asked now and then whether payloads may still stay in memory; the others
+            are read again when they are needed.
 
     Raises:
         JournalBroken: if what is there is not the whole history.
@@ -53,6 +61,8 @@ def replay(
         if until is not None and not until(header):
             break
         records = read_records(header.position, body)
+        if keeps_payloads is not None and not replayed.batches % _ASK_EVERY:
+            state.keeps_payloads = keeps_payloads()
         state.position = header.position
         for record in records:
             apply(record)
@@ -73,5 +83,6 @@ def replay(
             f"it changes object {unmade}, whose making is nowhere in the journal",
         )
     state.position = replayed.next_position
+    state.keeps_payloads = True
     state.build_indexes()
     return replayed

@@ -47,6 +47,7 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.lag import STALL_S, LoopLag, Stalls
+from respq.runtime.payloads import PayloadReader
 from respq.runtime.pressure import Pressure
 from respq.runtime.traffic import Traffic
 
@@ -78,6 +79,8 @@ class Core:
         self.committer: Committer | None = None
         """None while loading, and for good where no journal is kept."""
         self.compactor: Compactor | None = None
+        """Likewise."""
+        self.payload_reader: PayloadReader | None = None
         """Likewise."""
         self.clients: dict[int, Client] = {}
         """By session id."""
@@ -293,6 +296,8 @@ class Core:
         broker = self.broker
         if broker.outbox or broker.closing or self.engine.events:
             self.deliver()
+        if self.engine.state.wanted and self.payload_reader is not None:
+            self.payload_reader.read()
         if self.compactor is not None and not self._has_compacted:
             self._compact(self.compactor)
         if not self._in_flight:
@@ -535,10 +540,18 @@ class Core:
 
     # Start and end.
 
-    def start(self, committer: Committer | None, compactor: Compactor | None) -> None:
-        """Begin to commit, and to compact; the state has been read back."""
+    def start(
+        self,
+        committer: Committer | None,
+        compactor: Compactor | None,
+        payload_reader: PayloadReader | None = None,
+    ) -> None:
+        """Begin to commit, to compact and to read payloads; the state has been read back."""
         self.committer = committer
         self.compactor = compactor
+        self.payload_reader = payload_reader
+        if payload_reader is not None:
+            self.broker.read_payloads = payload_reader.read_now
         if committer is not None and self.settings.fsync == "everysec":
             self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
 

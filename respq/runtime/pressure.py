@@ -8,6 +8,9 @@ A timer reads the resident memory, and what `Space` found on the disk, a few tim
 commands look at nothing (`Broker.refuse_growth`). What ends jobs is never refused: it is the
 way out.
 
+From the warning on, payloads that are not needed soon are let go, until enough is free
+(engine/payloads.py).
+
 glibc keeps what is freed in pieces: of 200,000 jobs of 2 KB that are all done it keeps 490 MB of
 504, and gives back 427 when it is told to (`malloc_trim`, 32 ms). So from the warning on it is
 told to now and then, or a shortage would never end.
@@ -18,11 +21,13 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from respq.errors import DiskShort, MemoryShort, RespqError
+from respq.runtime.committer import Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.space import Space
 
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.1
 COMPACT_S: Final = 5.0
 """While the disk is short, compaction looks for something to do so often."""
-TRIM_S: Final = 2.0
+TRIM_S: Final = 1.0
 """From the warning on, the allocator gives back what it has so often."""
 OK: Final = 0
 WARNING: Final = 1
@@ -41,6 +46,15 @@ LEVEL_NAMES: Final = ("ok", "warning", "critical")
 WARNING_PERCENT: Final = 80
 CRITICAL_PERCENT: Final = 90
 OK_PERCENT: Final = 70
+KEEP_PERCENT: Final = 60
+"""Up to here a start keeps the payloads that it comes by: the rest is for what else jobs take."""
+LET_GO_S: Final = 0.003
+"""For so long at most payloads are let go in one slice."""
+LET_GO_PAUSE: Final = 3
+"""How many times as long as a slice no other follows."""
+CROWDED_PAUSE: Final = 1
+CROWDED_PERCENT: Final = 85
+"""The same from here on: pushes come faster than payloads are let go."""
 
 _PAGE_BYTES: Final = resource.getpagesize()
 
@@ -115,6 +129,12 @@ class Pressure:
         self._trims_s = 0.0
         """When to have memory given back again."""
         self._trimming: asyncio.Future[None] | None = None
+        self._free_bytes = 0
+        """Of payloads that were let go since memory was given back; less what has come since."""
+        self._committed_bytes = 0
+        self._letting_go: Iterator[int] | None = None
+        self._slice: asyncio.TimerHandle | None = None
+        """When to go on letting go, if there is more to be done than fits into a slice."""
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -134,8 +154,9 @@ class Pressure:
 
     def stop(self) -> None:
         """Look no more."""
-        if self._handle is not None:
-            self._handle.cancel()
+        for handle in (self._handle, self._slice):
+            if handle is not None:
+                handle.cancel()
 
     def look(self) -> None:
         """Look once, and have growth refused or taken."""
@@ -149,6 +170,8 @@ class Pressure:
         core = self._core
         if level != OK:
             self._have_given_back()
+            if core.committer is not None and self._slice is None:
+                self._let_go(core.committer)
         if self._disk_is_short and core.compactor is not None:
             self._have_compacted(core.compactor)
         shortage = self._shortage()
@@ -162,7 +185,38 @@ class Pressure:
         is_at_it = self._trimming is not None and not self._trimming.done()
         if now_s >= self._trims_s and not is_at_it:
             self._trims_s = now_s + TRIM_S
+            self._free_bytes = 0
             self._trimming = self._core.loop.run_in_executor(None, self.give_back)
+
+    def has_room(self) -> bool:
+        """Tell whether a start may keep more payloads in memory."""
+        return self.read_used() * 100 < self.limit_bytes * KEEP_PERCENT or not self.limit_bytes
+
+    def _let_go(self, committer: Committer) -> None:
+        """Let go of payloads, slice by slice, until there is enough that can be given back.
+
+        What has been committed meanwhile has taken some of that.
+        """
+        self._slice = None
+        arrived_bytes = committer.figures.bytes - self._committed_bytes
+        self._committed_bytes += arrived_bytes
+        self._free_bytes = max(0, self._free_bytes - arrived_bytes)
+        excess_bytes = self.used_bytes - self.limit_bytes * OK_PERCENT // 100
+        began_s = perf_counter()
+        while self._free_bytes < excess_bytes and perf_counter() - began_s < LET_GO_S:
+            if self._letting_go is None:
+                engine, committed = self._core.engine, committer.position - 1
+                self._letting_go = engine.letting_go(committed, self.limit_bytes)
+            freed_bytes = next(self._letting_go, None)
+            if freed_bytes is None:
+                self._letting_go = None
+                return  # All that can go has gone.
+            self._free_bytes += freed_bytes
+        if self._free_bytes < excess_bytes:
+            is_crowded = self.used_bytes * 100 >= self.limit_bytes * CROWDED_PERCENT
+            pause = CROWDED_PAUSE if is_crowded else LET_GO_PAUSE
+            wait_s = pause * (perf_counter() - began_s)
+            self._slice = self._core.loop.call_later(wait_s, self._let_go, committer)
 
     def _have_compacted(self, compactor: Compactor) -> None:
         """Have the journal looked at now and then, though little is written to it any more.

@@ -35,6 +35,7 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
+from respq.runtime.payloads import PayloadReader
 from respq.runtime.pressure import LEVEL_NAMES, resident_bytes
 from respq.runtime.space import Space
 from respq.runtime.zones import load_zone
@@ -131,14 +132,19 @@ class Server:
         state = self.engine.state
         if self.journal is not None:
             await asyncio.to_thread(
-                replay, _Stoppable(self.journal, self), state, self._report_recovery, self.replayed
+                replay,
+                _Stoppable(self.journal, self),
+                state,
+                self._report_recovery,
+                self.replayed,
+                keeps_payloads=self.core.pressure.has_room,
             )
         else:
             state.build_indexes()
         self.clock.start_from(self.replayed.now_ms)
         if self.journal is not None:
             await self._watch_space(self.journal)
-        committer = compactor = None
+        committer = compactor = payload_reader = None
         if self.journal is not None:
             epoch = self.replayed.epoch + 1
             committer = Committer(
@@ -153,10 +159,11 @@ class Server:
                 segment_bytes=settings.segment_bytes,
                 report=self.log.error,
             )
+            payload_reader = PayloadReader(self.core, self.journal, report=self.log.error)
             self.engine.emit(EpochStarted(epoch, self.clock.now_ms(), __version__))
         self.core.pressure.look()  # It decides whether schedules fire now.
         self.engine.start(self.clock.now_ms())
-        self.core.start(committer, compactor)
+        self.core.start(committer, compactor, payload_reader)
         self.core.pressure.start()
         gc.collect()
         gc.freeze()
@@ -287,6 +294,8 @@ class Server:
         if self.core.committer is not None:
             self.core.committer.stop()
         self.core.stop_compacting()
+        if self.core.payload_reader is not None:
+            self.core.payload_reader.close()
         if self.core.pressure.space is not None:
             self.core.pressure.space.stop()
         if self.journal is not None:
@@ -347,6 +356,9 @@ class Server:
                 "used_memory": resident_bytes() or peak_bytes,
                 "used_memory_peak": peak_bytes,
                 "respq_memory_level": LEVEL_NAMES[pressure.level],
+                "respq_payloads_let_go": self.engine.state.payloads_let_go,
+                "respq_payloads_read_back": self.engine.state.payloads_read,
+                "respq_payload_batches_read": self.engine.state.batches_read,
             },
             "cpu": {
                 "used_cpu_sys": f"{usage.ru_stime:.6f}",

@@ -256,8 +256,15 @@ class Model:
         """Jobs that ended, done or not, of which those that wait for them have not been told."""
         self.arrived: Counter[tuple[ModelQueue, str]] = Counter()
         """By queue and payload: how many jobs came that the model has not thought of yet."""
+        self.payloads_away = False
+        """Whether some may have had to be read: a pop of several may get fewer then of a queue in
+        which groups matter."""
         self.unnamed = 0
         """How many jobs have come without anybody being told their ids."""
+
+    def may_get_fewer(self, name: str) -> bool:
+        """Tell whether a pop of several may leave jobs in a queue that could go out."""
+        return self.payloads_away and self.queues[name].groups_matter
 
     def push_unnamed(
         self, name: str, payload: str, now_ms: int, *, priority: int | bytes | None = None

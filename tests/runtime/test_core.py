@@ -19,6 +19,7 @@ from respq.engine.records import JobsAcked, JobsLeased
 from respq.engine.state import State
 from respq.errors import CommitFailed
 from respq.handlers import command_table
+from respq.journal.journal import Journal
 from respq.journal.memory import MemoryJournal
 from respq.journal.replay import replay
 from respq.resp.encoder import encode
@@ -148,8 +149,8 @@ class Remote:
 class Rig:
     """A core that serves from a journal."""
 
-    def __init__(self, settings: Settings, journal: ObedientJournal) -> None:
-        self.journal = journal
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self.journal: Any = journal
         self.failures: list[BaseException] = []
         state = State()
         replay(journal, state, self.failures.append)  # type: ignore[arg-type]

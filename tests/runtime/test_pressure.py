@@ -245,7 +245,7 @@ def test_memory_is_given_back_now_and_then_while_it_is_short_or_getting_so(
         server.pressure.clock_s = lambda: now_s[0]
         server.pressure.give_back = lambda: given.append(server.used)
 
-        looks = [(0.0, 799, 0), (0.0, 800, 1), (1.9, 900, 1), (0.1, 900, 2), (2.0, 699, 2)]
+        looks = [(0.0, 799, 0), (0.0, 800, 1), (0.9, 900, 1), (0.1, 900, 2), (1.0, 699, 2)]
         for passed_s, used, count in looks:
             now_s[0] += passed_s
             server.look(used)
@@ -254,6 +254,47 @@ def test_memory_is_given_back_now_and_then_while_it_is_short_or_getting_so(
                 await trimming
 
             assert len(given) == count, used
+
+    watched(tmp_path, test)
+
+
+def test_payloads_that_are_not_needed_soon_are_let_go_from_the_warning_on(tmp_path: Path) -> None:
+    async def test(server: Watched) -> None:
+        client = Remote(server.rig)
+        client.send(*[f"QPUSH q {number:0100}" for number in range(200)])
+        await until(lambda: server.rig.core.is_settled)
+        jobs = list(server.rig.engine.queue(0, b"q").ready)
+
+        server.look(799)
+        assert all(isinstance(job.payload, bytes) for job in jobs)
+
+        server.look(800)
+        kept = [isinstance(job.payload, bytes) for job in jobs]
+        assert kept == [True] * 41 + [False] * 159  # 4 KiB
+        assert server.rig.engine.state.payloads_let_go == 159
+
+    watched(tmp_path, test)
+
+
+def test_what_is_let_go_makes_up_for_what_is_too_much_and_not_for_more(tmp_path: Path) -> None:
+    async def test(server: Watched) -> None:
+        client = Remote(server.rig)
+        client.send(*[f"QPUSH q {number:0100}" for number in range(2_000)])
+        await until(lambda: server.rig.core.is_settled)
+        state = server.rig.engine.state
+        server.pressure.clock_s = lambda: 0.0  # Nothing is given back meanwhile.
+
+        server.look(800)
+        once = state.payloads_let_go
+        assert 0 < once < 1_000
+        server.look(800)
+        assert state.payloads_let_go == once
+
+        # As many bytes have come as were let go, or more.
+        client.send(*[f"QPUSH q {number:0100}" for number in range(once)])
+        await until(lambda: server.rig.core.is_settled)
+        server.look(800)
+        assert state.payloads_let_go > once
 
     watched(tmp_path, test)
 

@@ -219,7 +219,8 @@ class Ledger:
             case JobEdited():
                 entry = self._there(record.number, record)
                 demand(entry.phase != LEASED or entry.is_vague, "nobody holds it", record)
-                entry.payload = record.payload
+                if record.payload is not None:
+                    entry.payload = record.payload
                 entry.is_out_of_order = True
                 self._move(entry, record.phase, record.order, record.due_ms)
             case ChildrenFreed():

@@ -143,8 +143,8 @@ def ack_of_a_parent_retired_before_its_children_are_freed(patch: Patch) -> None:
 
 @mutant("what is said again is how things are|equals go in the order")
 def order_lost_on_relocation(patch: Patch) -> None:
-    def in_full_anywhere(kind: type[JobRestored], job: Job) -> JobRestored:
-        return msgspec.structs.replace(job_in_full(kind, job), order=job.number)
+    def in_full_anywhere(kind: type[JobRestored], job: Job, payload: bytes) -> JobRestored:
+        return msgspec.structs.replace(job_in_full(kind, job, payload), order=job.number)
 
     patch.setattr(relocate, "job_in_full", in_full_anywhere)
 

@@ -11,10 +11,19 @@ import msgspec
 
 from respq.config import ERROR_BYTES_MAX
 from respq.engine.core import shown
+from respq.engine.jobs.full import job_in_full
 from respq.engine.jobs.job import BLOCKED, CANCELLED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
 from respq.engine.jobs.push import Producing, no_room_for_bytes, read_priority
 from respq.engine.jobs.retry import Backoff
-from respq.engine.records import JobCancelled, JobDue, JobEdited, JobOptions, JobRemoved, Labels
+from respq.engine.records import (
+    JobCancelled,
+    JobDue,
+    JobEdited,
+    JobOptions,
+    JobRemoved,
+    JobRestored,
+    Labels,
+)
 from respq.engine.state import Ending
 from respq.errors import NoJob, SyntaxFault, WrongState
 
@@ -168,7 +177,7 @@ class Amending(Producing):
             JobEdited(
                 job.queue.number,
                 job.number,
-                job.payload if terms.payload is None else terms.payload,
+                terms.payload,
                 priority,
                 due_ms,
                 None if options == JobOptions() else options,
@@ -180,11 +189,14 @@ class Amending(Producing):
                 _words(terms),
             )
         )
+        if terms.payload is not None:
+            # Only full records say where a payload is.
+            self.emit(job_in_full(JobRestored, self.find_job(db, name, job_id), terms.payload))
 
 
 def _check_bytes(job: Job, payload: bytes) -> None:
     queue, limit = job.queue, job.queue.settings.maxbytes
-    more = len(payload) - len(job.payload)
+    more = len(payload) - job.payload_bytes
     if limit is not None and more > 0 and queue.waiting_bytes + more > limit:
         raise no_room_for_bytes(queue, more)
 

@@ -10,13 +10,14 @@ import msgspec
 from respq.engine.core import check_name
 from respq.engine.jobs.flow import Flowing
 from respq.engine.jobs.job import BY_REDRIVE, MOVED, Job
+from respq.engine.payloads import Payloads
 from respq.engine.records import JobReleased, JobRemoved
 
 LOOKED_AT_MAX = 100_000
 """Dead letters whose errors are looked at in one go; it takes about 20 ms."""
 
 
-class DeadLetters(Flowing):
+class DeadLetters(Flowing, Payloads):
     """The dead jobs of a queue."""
 
     def dead_count(self, db: int, name: bytes) -> int:
@@ -52,6 +53,7 @@ class DeadLetters(Flowing):
 
         Raises:
             SyntaxFault, TooBig: for a name of a queue that cannot be one.
+            PayloadsAway: if they go elsewhere, and their payloads have to be read.
         """
         if to is not None:
             check_name("queue name of TO", to)
@@ -60,12 +62,10 @@ class DeadLetters(Flowing):
         dead = [job for job in looked_at if matches is None or matches(_error(job))][:count]
         if dry_run:
             return len(dead)
+        if to is not None and to != name:
+            return self._redrive_elsewhere(now_ms, db, to, dead, per_second)
         for place, job in enumerate(dead):
-            delay_ms = place * 1_000 // per_second if per_second else 0
-            if to is None or to == name:
-                self._revive(now_ms, job, delay_ms, by)
-            else:
-                self._revive_elsewhere(now_ms, db, to, job, delay_ms)
+            self._revive(now_ms, job, _delay_ms(place, per_second), by)
         return len(dead)
 
     def _revive(self, now_ms: int, job: Job, delay_ms: int, by: bytes) -> None:
@@ -79,7 +79,22 @@ class DeadLetters(Flowing):
             )
         )
 
-    def _revive_elsewhere(self, now_ms: int, db: int, to: bytes, job: Job, delay_ms: int) -> None:
+    def _redrive_elsewhere(
+        self, now_ms: int, db: int, to: bytes, dead: list[Job], per_second: int
+    ) -> int:
+        """Push dead letters of a queue into another; those whose payload nobody can read stay."""
+        payloads = self.payloads(dead[0].queue, dead) if dead else []
+        place = 0
+        for job, payload in zip(dead, payloads, strict=True):
+            if payload is not None:
+                delay_ms = _delay_ms(place, per_second)
+                self._revive_elsewhere(now_ms, db, to, job, payload, delay_ms)
+                place += 1
+        return place
+
+    def _revive_elsewhere(
+        self, now_ms: int, db: int, to: bytes, job: Job, payload: bytes, delay_ms: int
+    ) -> None:
         queue = self.queue_or_new(now_ms, db, to)
         alike = queue.settings.text == job.queue.settings.text
         default = b"" if queue.settings.text else 0
@@ -90,8 +105,13 @@ class DeadLetters(Flowing):
                 options, id=None, dedup=None, expires_ms=None, flow=None
             )
         priority = job.priority if alike else default
-        self.put_one(now_ms, queue, job.payload, priority, delay_ms, None, options)
+        self.put_one(now_ms, queue, payload, priority, delay_ms, None, options)
         self.emit(JobRemoved(job.queue.number, job.number, MOVED))
+
+
+def _delay_ms(place: int, per_second: int) -> int:
+    """Return after how long the job at a place comes back; ``per_second`` is 0 for all at once."""
+    return place * 1_000 // per_second if per_second else 0
 
 
 def _error(job: Job) -> bytes:

@@ -15,6 +15,7 @@ from respq.engine.jobs.push import Producing, PushTerms
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.retry import DEFAULT_BACKOFF, delay_ms, drawn
 from respq.engine.jobs.workers import Supervising
+from respq.engine.payloads import Payloads
 from respq.engine.records import (
     GateClosed,
     JobDied,
@@ -43,7 +44,7 @@ END_TOO_LATE = -2
 END_STOP = -3
 
 
-class Delivering(Producing, Supervising):
+class Delivering(Producing, Supervising, Payloads):
     """Deliveries; the end of one may push what follows on it."""
 
     def lease(
@@ -56,7 +57,11 @@ class Delivering(Producing, Supervising):
         lease_ms: int | None = None,
         holder: bytes = b"",
     ) -> list[Job]:
-        """Lease up to ``count`` of the most urgent jobs, most urgent first."""
+        """Lease up to ``count`` of the most urgent jobs, most urgent first.
+
+        Raises:
+            PayloadsAway: if there are some, and the payload of the first has to be read.
+        """
         queue = self.state.names[db].get(name)
         if queue is None:
             self.refuse_key(db, name, now_ms)
@@ -65,6 +70,8 @@ class Delivering(Producing, Supervising):
         leased: list[Job] = []
         while queue is not None and len(leased) < count:
             at_head = queue.ready.head(count - len(leased))
+            if queue.has_away:
+                at_head = self.present(now_ms, queue, at_head, 0 if leased else count)
             if not at_head:
                 break
             usual = now_ms + (_queue_lease_ms(queue) if lease_ms is None else lease_ms), 1
@@ -141,7 +148,10 @@ class Delivering(Producing, Supervising):
     def take(
         self, now_ms: int, db: int, name: bytes, *, count: int = 1, holder: bytes = b""
     ) -> list[Job]:
-        """Take up to ``count`` of the most urgent jobs for good, without a lease."""
+        """Take up to ``count`` of the most urgent jobs for good, without a lease.
+
+        Raises as `lease` does.
+        """
         queue = self.state.names[db].get(name)
         if queue is None:
             self.refuse_key(db, name, now_ms)
@@ -152,9 +162,12 @@ class Delivering(Producing, Supervising):
             count = count if rate is None else min(count, rate.left(queue.paid_until, now_ms))
         taken: list[Job] = []
         while queue is not None and len(taken) < count:
-            job = queue.ready.first()
-            if job is None:
+            at_head = queue.ready.head(1)
+            if queue.has_away:
+                at_head = self.present(now_ms, queue, at_head, 0 if taken else count)
+            if not at_head:
                 break
+            job = at_head[0]
             if self._ttl_is_over(now_ms, job):
                 self.expire(now_ms, job)
                 continue
@@ -281,6 +294,7 @@ class Delivering(Producing, Supervising):
             SyntaxFault: if the receipt does not have the form of one.
             BadReceipt: if it is stale.
             Cancelled: if its job is cancelled.
+            PayloadsAway, UnreadablePayload: see `Payloads.payload`.
             RespqError: whatever `push_many` raises.
         """
         queue = self.queue_or_none(db, source, now_ms)
@@ -293,9 +307,9 @@ class Delivering(Producing, Supervising):
             terms = msgspec.structs.replace(
                 terms, name=labels.name, tags=labels.tags, meta=labels.meta, trace=labels.trace
             )
-        ids = self.push_many(
-            now_ms, db, destination, [job.payload if payload is None else payload], terms
-        )
+        if payload is None:
+            payload = self.payload(job)
+        ids = self.push_many(now_ms, db, destination, [payload], terms)
         self.ack(now_ms, db, source, (receipt,))
         return ids
 
@@ -454,7 +468,7 @@ class Delivering(Producing, Supervising):
             else:
                 self.emit(JobUndone(queue.number, job.number, now_ms))
         elif queue.job(job.number) is None and job.id not in queue.ids:
-            returned, options = job_in_full(JobReturned, job), job.options
+            returned, options = job_in_full(JobReturned, job, self.payload(job)), job.options
             if options is not None and options.dedup is not None:
                 if options.dedup.key in queue.keys:
                     # Decided here, for the journal may forget who has it by now.

@@ -13,13 +13,13 @@ Kind = TypeVar("Kind", bound=JobRestored)
 _NO_NOTES = Notes()
 
 
-def job_in_full(kind: type[Kind], job: Job) -> Kind:
-    """Return the record of a job as it stands."""
+def job_in_full(kind: type[Kind], job: Job, payload: bytes) -> Kind:
+    """Return the record of a job as it stands; its payload may be away."""
     notes = job.notes or _NO_NOTES
     return kind(
         job.queue.number,
         job.number,
-        job.payload,
+        payload,
         job.priority,
         job.pushed_ms,
         job.due_ms,

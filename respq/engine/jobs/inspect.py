@@ -32,8 +32,11 @@ def priority_text(priority: int | bytes) -> bytes:
     return priority if isinstance(priority, bytes) else b"%d" % priority
 
 
-def job_facts(job: Job) -> Facts:
-    """Return everything about a job but its receipt, which is its holder's alone."""
+def job_facts(job: Job, payload: bytes | None) -> Facts:
+    """Return everything about a job but its receipt, which is its holder's alone.
+
+    ``payload`` is its own, None if it cannot be read.
+    """
     notes = job.notes or Notes()
     options = job.options
     return {
@@ -53,7 +56,7 @@ def job_facts(job: Job) -> Facts:
         b"consumer": job.holder if job.phase == LEASED else b"",
         b"error": notes.error,
         b"reason": REASON_NAMES[notes.reason] if job.phase == DEAD else b"",
-        b"payload": job.payload,
+        b"payload": payload,
         **_label_facts(options),
         b"dedup": shown_key(options.dedup) if options is not None else b"",
         b"cancelled": int(notes.cancelled),

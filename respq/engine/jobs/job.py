@@ -26,6 +26,7 @@ BY_SILENT: Final = 1
 BY_LEASE_END: Final = 2
 BY_REDRIVE: Final = 3
 BY_TTL: Final = 4
+BY_READING: Final = 5
 """Causes of `JobReleased` and `JobDied`; the codes stand in the journal."""
 
 TAKEN: Final = 0
@@ -55,7 +56,8 @@ ATTEMPTS_SPENT: Final = 1
 FATAL: Final = 2
 TTL_OVER: Final = 3
 PARENT_ENDED: Final = 4
-REASON_NAMES: Final = (b"", b"attempts", b"fatal", b"expired", b"parent")
+UNREADABLE: Final = 5
+REASON_NAMES: Final = (b"", b"attempts", b"fatal", b"expired", b"parent", b"unreadable")
 """Reasons of `JobDied`; the codes stand in the journal."""
 
 
@@ -92,7 +94,8 @@ class Job(msgspec.Struct, gc=False):
 
     queue: Queue
     number: int
-    payload: bytes
+    payload: bytes | int
+    """Its length while only the journal has it; see payloads.py."""
     priority: int | bytes
     pushed_ms: int
     since_ms: int
@@ -124,6 +127,19 @@ class Job(msgspec.Struct, gc=False):
         if options is not None and options.id is not None:
             return options.id
         return job_id(self.pushed_ms, self.number)
+
+    @property
+    def payload_here(self) -> bytes:
+        """Its payload, which must be in memory, as it is where payloads are never let go."""
+        payload = self.payload
+        assert isinstance(payload, bytes), f"the payload of job {self.number} is away"
+        return payload
+
+    @property
+    def payload_bytes(self) -> int:
+        """How long its payload is."""
+        payload = self.payload
+        return payload if isinstance(payload, int) else len(payload)
 
     @property
     def timer_ms(self) -> int:

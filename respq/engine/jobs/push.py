@@ -330,7 +330,7 @@ class Producing(EngineCore):
         settings = queue.settings
         more, more_bytes = len(payloads), sum(map(len, payloads))
         if out is not None:
-            more, more_bytes = 0, more_bytes - len(out.payload)
+            more, more_bytes = 0, more_bytes - out.payload_bytes
         jobs_left, bytes_left = _room_left(queue, more, more_bytes)
         drops = settings.drop_oldest and out is None
         if jobs_left < (0 if drops else queue.ready.count):
@@ -347,7 +347,7 @@ class Producing(EngineCore):
                 break
             evicted.append(job.number)
             jobs -= 1
-            held_bytes -= len(job.payload)
+            held_bytes -= job.payload_bytes
         limit = settings.maxbytes
         if held_bytes > bytes_left and limit is not None and queue.waiting_bytes <= limit:
             # Of one that holds more than a limit that was lowered some go with each push.

@@ -74,6 +74,7 @@ TOTALS = (
     "replaced",
     "cancelled",
     "moved",
+    "unreadable",
 )
 
 
@@ -110,6 +111,8 @@ class Totals:
     """Jobs that were not wanted any more; of those in work, when it ended."""
     moved: int = 0
     """Dead letters that were redriven to another queue."""
+    unreadable: int = 0
+    """Jobs that are dead because their payload could not be read."""
 
     def as_list(self) -> list[int]:
         """Return the counts in the order of `TOTALS`, as the journal keeps them."""
@@ -134,12 +137,14 @@ class Queue:
         "flows",
         "gates",
         "groups",
+        "has_away",
         "ids",
         "is_guarded",
         "is_limited",
         "jobs",
         "keys",
         "leases",
+        "look_ahead_in",
         "look_ms",
         "made_ms",
         "meter",
@@ -161,6 +166,7 @@ class Queue:
         "settings",
         "totals",
         "unready_bytes",
+        "warm",
         "windows",
     )
 
@@ -176,6 +182,12 @@ class Queue:
         self.position = 0
         """As `Job.position`."""
         self.jobs: dict[int, dict[int, Job]] = {}
+        self.warm: set[int] = set()
+        """Places in ``jobs`` where payloads may be in memory."""
+        self.has_away = False
+        """Whether payloads of READY jobs may be away."""
+        self.look_ahead_in = 0
+        """After how many more pops, if so, to ask for the payloads that are needed next."""
         self.pauses = Pauses()
         self.paid_until = 0
         """What its rate has given out; see `Rate`."""
@@ -358,6 +370,7 @@ class Queue:
         if chunk is None:
             chunk = self.jobs[number >> CHUNK_BITS] = {}
         chunk[number] = job
+        self.warm.add(number >> CHUNK_BITS)
         options = job.options
         if options is None:
             return
@@ -386,6 +399,7 @@ class Queue:
         chunk = self.jobs.get(place)
         if chunk is None:
             chunk = self.jobs[place] = {}
+            self.warm.add(place)
         chunk.update(jobs)
 
     def jobs_of(self, numbers: list[int]) -> list[Job]:
