@@ -11,10 +11,12 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import report
+from backlog import Backlog
 from generator import PAYLOAD_BYTES, compile_generator
 from result import Bench, Line, Row
 from rivals import (
@@ -29,6 +31,7 @@ from rivals import (
     rustqueue,
 )
 from server import MeasurementFailed
+from single import JobMemory, Startup
 from table import LONG_ROWS, ROWS
 
 RIVALS = (
@@ -42,6 +45,8 @@ RIVALS = (
     qrusty.SERVER,
     queued.SERVER,
 )
+SIZED = (Backlog, JobMemory, Startup)
+"""The rows that `--jobs` is for."""
 
 
 def main() -> int:
@@ -50,7 +55,7 @@ def main() -> int:
         for row in (*ROWS, *LONG_ROWS):
             print(f"{row.name:32} {row.title}")
         return 0
-    rows = chosen_rows(options.rows, full=options.full)
+    rows = [sized(row, options.jobs) for row in chosen_rows(options.rows, full=options.full)]
     signal.signal(signal.SIGTERM, leave)
     allow_many_files()
     try:
@@ -78,6 +83,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="", help="names parted by commas; default all")
     parser.add_argument("--full", action="store_true", help="the long rows, too")
+    parser.add_argument("--jobs", type=int, help="how many, in rows that push a number of jobs")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each side, alternating")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each run")
     parser.add_argument("--json", type=Path, help="where to keep the run; default bench/results/")
@@ -93,6 +99,11 @@ def chosen_rows(names: str, *, full: bool) -> Sequence[Row]:
     if unknown:
         sys.exit(f"no row is called {', '.join(unknown)}; see --list")
     return [known[name] for name in wanted] or (ROWS + LONG_ROWS if full else ROWS)
+
+
+def sized(row: Row, jobs: int | None) -> Row:
+    """Return a row with another number of jobs, if it has one, to try it."""
+    return replace(row, jobs=jobs) if jobs and isinstance(row, SIZED) else row
 
 
 def measure(rows: Sequence[Row], bench: Bench, lines: list[Line]) -> None:

@@ -170,10 +170,11 @@ class Server:
 
     def rss_bytes(self) -> int:
         """Return the resident memory of the process."""
-        for line in Path(f"/proc/{self.pid()}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise MeasurementFailed(f"{self.rival.name} ended while it was measured")
+        return self._memory_bytes("VmRSS")
+
+    def peak_rss_bytes(self) -> int:
+        """Return the most resident memory that the process has had."""
+        return self._memory_bytes("VmHWM")
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the process and those it started have used so far."""
@@ -200,6 +201,12 @@ class Server:
         if self._process is None:
             raise MeasurementFailed(f"{self.rival.name} is not running")
         return self._process.pid
+
+    def _memory_bytes(self, name: str) -> int:
+        for line in Path(f"/proc/{self.pid()}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+        raise MeasurementFailed(f"{self.rival.name} ended while it was measured")
 
     def _answers(self) -> bool:
         try:

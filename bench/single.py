@@ -216,23 +216,36 @@ class Startup:
             empty_bytes = server.rss_bytes()
             fill(server, self.side.workload, self.jobs)
             for _ in range(bench.rounds):
-                server.kill()
-                files = [path for path in server.directory.rglob("*") if path.is_file()]
-                size_bytes = sum(path.stat().st_size for path in files)
-                _forget_pages(files)
-                began = time.monotonic()
-                subprocess.run(["cat", *files], stdout=subprocess.DEVNULL, check=True)
-                ready.theirs.append(time.monotonic() - began)
-                _forget_pages(files)
-                ready.ours.append(server.start())
+                start_cold(server, self.jobs, ready)
                 memory.ours.append((server.rss_bytes() - empty_bytes) / self.jobs)
-                ready.rounds.append({"journal_bytes": size_bytes})
-                found = ask_redis(server.port, "QLEN", "jobs")
-                if found != f":{self.jobs}".encode():
-                    raise MeasurementFailed(f"after the restart QLEN answers {found.decode()}")
 
 
-def _forget_pages(files: Sequence[Path]) -> None:
+def start_cold(server: Server, jobs: int, line: Line) -> None:
+    """Kill a server, have its files read, and start it again, both from a cold cache.
+
+    How long each takes goes into the line. The queue `jobs` must be as long as it was.
+    """
+    server.kill()
+    files = files_of(server)
+    size_bytes = sum(path.stat().st_size for path in files)
+    forget_pages(files)
+    began = time.monotonic()
+    subprocess.run(["cat", *files], stdout=subprocess.DEVNULL, check=True)
+    line.theirs.append(time.monotonic() - began)
+    forget_pages(files)
+    line.ours.append(server.start())
+    line.rounds.append({"journal_bytes": size_bytes})
+    found = ask_redis(server.port, "QLEN", "jobs")
+    if found != f":{jobs}".encode():
+        raise MeasurementFailed(f"after the restart QLEN answers {found.decode()}")
+
+
+def files_of(server: Server) -> list[Path]:
+    """Return what a server has written."""
+    return [path for path in server.directory.rglob("*") if path.is_file()]
+
+
+def forget_pages(files: Sequence[Path]) -> None:
     """Have the system drop what it keeps of files, so that the disk is read."""
     os.sync()
     for path in files:

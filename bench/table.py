@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backlog import Backlog
 from cliffs import Cliff, ComingDue, Fairness, Situation
 from comparison import Cell, Comparison, Side
 from frameworks import FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, Framework
@@ -508,6 +509,12 @@ LONG_ROWS: tuple[Row, ...] = (
         "start after kill -9, cold",
         _push(Mode.EVERYSEC),
         jobs=10_000_000,
+    ),
+    Backlog(
+        "backlog",
+        "a backlog larger than memory",
+        jobs=10_000_000,
+        ready_seconds_max=60,
     ),
 )
 """Rows that take minutes each: measured if they are named, and by ``--full``."""

@@ -36,9 +36,9 @@ def bench(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-def lines(tmp_path: Path, rows: str) -> list[dict[str, Any]]:
+def lines(tmp_path: Path, rows: str, *arguments: str) -> list[dict[str, Any]]:
     kept = tmp_path / "run.json"
-    bench("run.py", "--rows", rows, *MOMENT, "--json", str(kept))
+    bench("run.py", "--rows", rows, *MOMENT, *arguments, "--json", str(kept))
     document = json.loads(kept.read_text())
     assert document["complete"]
     found: list[dict[str, Any]] = document["lines"]
@@ -56,6 +56,7 @@ def test_every_row_is_listed_once() -> None:
 
     assert len(names) == len(set(names)) > 30
     assert {"memory-cycle", "fsync-cycle", "startup-10m", "cliff-growth"} <= set(names)
+    assert "backlog" in names
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,25 @@ def test_a_row_sets_respq_beside_itself(tmp_path: Path, row: str) -> None:
     for line in lines(tmp_path, row):
         assert line["problem"] is None
         assert len(line["ours"]) == 1
+
+
+def test_payloads_of_a_backlog_are_let_go_and_read_back(tmp_path: Path) -> None:
+    found = lines(tmp_path, "backlog", "--jobs", "200000")
+
+    assert [line["problem"] for line in found] == [None] * 4
+    assert [len(line["ours"]) for line in found] == [1] * 4
+    [pushing, resident, ready, popping] = found
+    assert pushing["unit"] == popping["unit"] == "jobs/s"
+    assert "payloads were let go" in resident["notes"]["ours"]
+    assert len(ready["theirs"]) == 1
+    assert "read back for 20,000" in popping["notes"]["ours"]
+
+
+def test_a_backlog_that_memory_holds_has_no_number(tmp_path: Path) -> None:
+    found = lines(tmp_path, "backlog", "--jobs", "10000")
+
+    assert {line["problem"] for line in found} == {"10,000 payloads fit into 360 MiB"}
+    assert all(line["ours"] == [] for line in found)
 
 
 def test_a_program_that_is_not_there_is_named_in_the_table(

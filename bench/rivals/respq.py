@@ -40,6 +40,10 @@ class Respq(Rival):
     program = "respq"
     install = "make a virtual environment and run `pip install -e .`"
 
+    def __init__(self, *flags: str) -> None:
+        """Run with further flags."""
+        self._flags = flags
+
     def executable(self) -> str | None:
         """Return the program of the checkout's environment, else that of this Python, else any."""
         for directory in (_ROOT / ".venv" / "bin", Path(sys.executable).parent):
@@ -54,7 +58,7 @@ class Respq(Rival):
     def arguments(self, mode: Mode, port: str, directory: str) -> list[str]:
         """Return the subcommand and its flags."""
         common = ["serve", "--port", port, "--no-http", "--data-dir", directory]
-        return [*common, *_DURABILITY[mode]]
+        return [*common, *_DURABILITY[mode], *self._flags]
 
     def is_ready(self, port: int) -> bool:
         """Tell whether PING is answered by PONG; while it replays it is ``-LOADING``."""
@@ -109,3 +113,6 @@ def delayed_by(seconds: int) -> Workload:
 
 
 PUSH = Workload(prepare=("DEL jobs",), steps=CYCLE.steps[:1])
+
+POP = Workload(steps=CYCLE.steps[1:])
+"""The rest of the cycle, for jobs that are there."""
