@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from backlog import Backlog
 from cliffs import Cliff, ComingDue, Fairness, Situation
+from compaction import CompactionCost
 from comparison import Cell, Comparison, Side
 from frameworks import FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, Framework
 from generator import Load, Workload
@@ -420,6 +421,14 @@ ROWS: tuple[Row, ...] = (
         "start after kill -9, cold",
         _push(Mode.EVERYSEC),
         jobs=1_000_000,
+    ),
+    CompactionCost(
+        "compaction-cost",
+        "everysec: cycle and compaction",
+        respq.CYCLE,
+        PIPELINED,
+        ratio_min=0.8,
+        idle_percent_max=1.0,
     ),
     Cliff(
         "cliff-queues",

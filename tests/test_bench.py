@@ -6,6 +6,7 @@ be, does not.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -56,7 +57,7 @@ def test_every_row_is_listed_once() -> None:
 
     assert len(names) == len(set(names)) > 30
     assert {"memory-cycle", "fsync-cycle", "startup-10m", "cliff-growth"} <= set(names)
-    assert "backlog" in names
+    assert {"compaction-cost", "backlog"} <= set(names)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +74,39 @@ def test_a_row_sets_respq_beside_redis(tmp_path: Path, row: str) -> None:
         assert line["ratio"] > 0
 
 
-@pytest.mark.parametrize("row", ["cliff-priorities", "cliff-pipeline"])
+@pytest.mark.parametrize("row", ["cliff-priorities", "cliff-pipeline", "compaction-cost"])
 def test_a_row_sets_respq_beside_itself(tmp_path: Path, row: str) -> None:
     for line in lines(tmp_path, row):
         assert line["problem"] is None
         assert len(line["ours"]) == 1
+
+
+def test_an_interval_in_which_compaction_begins_or_ends_counts_for_neither(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    compaction = importlib.import_module("compaction")
+    samples = [
+        compaction.Sample(float(second), commands, is_running, passes)
+        for second, (commands, is_running, passes) in enumerate(
+            [
+                (0, False, 1),
+                (100, False, 1),  # between: 100
+                (1_000, True, 2),
+                (1_080, True, 2),  # during: 80
+                (1_150, True, 3),  # during: 70
+                (2_000, False, 3),
+                (3_000, False, 4),  # one has come and gone
+            ]
+        )
+    ]
+    seen = compaction.Intervals()
+
+    seen.add(samples)
+
+    assert seen.rate(True) == 75
+    assert seen.rate(False) == 100
+    assert seen.share == 2 / 3
 
 
 def test_payloads_of_a_backlog_are_let_go_and_read_back(tmp_path: Path) -> None:
