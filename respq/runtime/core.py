@@ -552,6 +552,8 @@ class Core:
         self.payload_reader = payload_reader
         if payload_reader is not None:
             self.broker.read_payloads = payload_reader.read_now
+        # A turn may be open that began before the clock knew the time of the journal.
+        self._now_ms = self.clock.now_ms()
         if committer is not None and self.settings.fsync == "everysec":
             self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
 

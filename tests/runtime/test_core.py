@@ -1126,3 +1126,23 @@ def test_a_turn_that_breaks_stops_the_server() -> None:
         assert rig.core.failed
 
     scenario(test)
+
+
+def test_a_turn_in_which_the_journal_was_read_to_its_end_is_no_earlier_than_that() -> None:
+    async def test(rig: Rig) -> None:
+        rig.commit_inline()
+        rig.broker.loading = True
+        client = Remote(rig)
+        client.arrive("QPUSH q a")  # It has begun a turn.
+        journal_ms = int(rig.wall_ms) + 60_000
+
+        rig.core.clock.start_from(journal_ms)
+        rig.core.start(rig.committer, None)
+        rig.broker.loading = False
+        await until(lambda: client.received)
+
+        (_, blob), *_ = rig.journal.read(1)
+        assert decode_batch(blob, None)[0].now_ms == journal_ms
+        assert b"%d-" % journal_ms in client.received[0]
+
+    scenario(test)
