@@ -264,13 +264,18 @@ class Harness:
         for _ in self.compaction(batches):
             pass
 
-    def crash(self, down_ms: int = 0) -> None:
-        """Lose everything but the journal, and start again from it; clients are gone."""
+    def crash(self, down_ms: int = 0, shortage: RespqError | None = None) -> None:
+        """Lose everything but the journal, and start again from it; clients are gone.
+
+        There may be a shortage when it starts.
+        """
         state = self.replayed()
         discard(self.engine.state)
         self._start(state)
         self.clients.clear()
         self.now_ms += down_ms
+        if shortage is not None:
+            self.broker.refuse_growth(self.now_ms, shortage)
         self.engine.start(self.now_ms)
         self.settle()
         self.default = self.client()

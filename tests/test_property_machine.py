@@ -26,6 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from respq.engine.jobs import purge as purges
 from respq.engine.jobs.job import DELAYED, PHASE_NAMES, Job
 from respq.engine.records import JobOptions
+from respq.errors import DiskShort, ExecAbort, MemoryShort
 from respq.resp.replies import NULL_ARRAY
 from tests.harness import WAITS, Client, Harness, discard, image
 from tests.property.commands import (
@@ -67,6 +68,7 @@ from tests.property.commands import (
 )
 from tests.property.events import Expected
 from tests.property.expectations import (
+    GROWING,
     expect,
     expect_gone,
     expect_made,
@@ -74,6 +76,7 @@ from tests.property.expectations import (
     expect_redriven,
     expect_renamed,
     expect_scheduled,
+    is_shortage,
 )
 from tests.property.model import IDLE_MS, ORPHANED, WINDOW_MS, Model, ModelJob, ModelQueue
 
@@ -83,6 +86,7 @@ PLACES = st.integers(0, 2)
 ELAPSED_MS = st.one_of(
     st.integers(0, 12), st.sampled_from([49, 50, 29_999, 30_000, WINDOW_MS, IDLE_MS, IDLE_MS * 2])
 )
+SHORTAGES = st.sampled_from([MemoryShort("memory is short"), DiskShort("the disk is short")])
 SLOTS_MS = st.sampled_from([0, 6_999, 7_000, 39_999, 60_000, 100_000, IDLE_MS])
 
 
@@ -128,15 +132,29 @@ class QueueServer(RuleBasedStateMachine):
         expect(self.model, said, self.clients[place].say(said.line), self.now_ms)
         self.settle()
 
-    @rule(specs=st.lists(SPECS, min_size=1, max_size=5), place=PLACES, end=st.booleans())
-    def run_a_transaction(self, specs: list[Spec], place: int, end: bool) -> None:
+    @rule(
+        specs=st.lists(SPECS, min_size=1, max_size=5),
+        place=PLACES,
+        end=st.booleans(),
+        shortage=st.sampled_from([None] * 7 + [MemoryShort("memory is short")]),
+    )
+    def run_a_transaction(
+        self, specs: list[Spec], place: int, end: bool, shortage: MemoryShort | None
+    ) -> None:
         client = self.clients[place]
         # The order in which a QKICK of all leaves jobs is known only when it is looked at.
         specs = sorted(specs, key=lambda spec: isinstance(spec, Kick) and not spec.picks)
         all_said = [say(spec, self.model) for spec in specs]
-        for line in ("MULTI", *(said.line for said in all_said)):
-            client.say(line)
-        if end:
+        client.say("MULTI")
+        for said in all_said:
+            is_refused = self.model.is_short and isinstance(said.spec, GROWING)
+            assert is_shortage(client.say(said.line)) is is_refused
+        if shortage is not None:
+            self.be_short(shortage)
+        grows = any(isinstance(spec, GROWING) for spec in specs)
+        if end and self.model.is_short and grows:
+            assert isinstance(client.say("EXEC"), ExecAbort)
+        elif end:
             for said, reply in zip(all_said, client.say("EXEC"), strict=True):
                 expect(self.model, said, reply, self.now_ms)
         else:
@@ -300,6 +318,10 @@ class QueueServer(RuleBasedStateMachine):
         self.settle()
 
     def create(self, order: Create) -> None:
+        new = order.queue not in self.model.queues
+        if new and self.model.is_short:
+            assert is_shortage(self.harness.say(f"QUEUE CREATE {order.queue}"))
+            return
         options = f"ATTEMPTS {order.attempts} TTL {order.ttl or 0}{option('LEASE', order.lease)}"
         options += f" EXPIRED {'DROP' if order.drop else 'DEAD'} MAXLEN {order.maxlen}"
         options += f" MAXBYTES {order.maxbytes}"
@@ -311,7 +333,6 @@ class QueueServer(RuleBasedStateMachine):
         options += " DUPLICATES " + ("REFUSE" if order.refuse_duplicates else "ALLOW")
         push_rate = order.push_rate
         options += " PUSHRATE {} PER {}".format(*push_rate) if push_rate else " NOPUSHRATE"
-        new = order.queue not in self.model.queues
         if new:
             options += f" ORDER {'MIN' if order.min_first else 'MAX'}"
             options += f" PRIORITIES {'TEXT' if order.text else 'NUMERIC'}"
@@ -341,9 +362,45 @@ class QueueServer(RuleBasedStateMachine):
         for schedule, elapsed_ms, how in steps:
             self.administer(replace(schedule, queue=name))
             if how == "down":
-                self.crash(elapsed_ms, None)
+                self.crash(elapsed_ms, None, None)
             else:
                 self.time_passes(elapsed_ms, how == "late")
+
+    @rule(
+        shortage=SHORTAGES,
+        specs=st.lists(SPECS, max_size=4),
+        elapsed_ms=ELAPSED_MS | SLOTS_MS,
+        lasts=st.sampled_from([False, False, True]),
+    )
+    def live_through_a_shortage(
+        self,
+        shortage: MemoryShort | DiskShort,
+        specs: list[Spec],
+        elapsed_ms: int,
+        lasts: bool,
+    ) -> None:
+        self.be_short(shortage)
+        for spec in specs:
+            self.run(spec, 0)
+        self.time_passes(elapsed_ms, False)
+        if not lasts:
+            self.have_enough()
+
+    def be_short(self, shortage: MemoryShort | DiskShort) -> None:
+        """Have there be too little memory, or too little of the disk, as `Pressure` finds it."""
+        self.harness.broker.refuse_growth(self.now_ms, shortage)
+        self.model.is_short = True
+        self.settle()
+
+    @precondition(lambda self: self.model.is_short)
+    @rule()
+    def have_enough(self) -> None:
+        self.harness.broker.refuse_growth(self.now_ms, None)
+        self.harness.settle()
+        self.count_arrived()
+        self.model.is_short = False
+        self.model.make_up(self.now_ms)
+        self.settle()
 
     @rule(batches=st.integers(1, 40), forget=st.booleans(), steps=st.integers(1, 80))
     def compact(self, batches: int, forget: bool, steps: int) -> None:
@@ -362,14 +419,18 @@ class QueueServer(RuleBasedStateMachine):
         self.harness.lets_go, self.model.payloads_away = for_good, True
         self.harness.let_go()
 
-    @rule(down_ms=ELAPSED_MS, unanswered=st.none() | SPECS)
-    def crash(self, down_ms: int, unanswered: Spec | None) -> None:
+    @rule(
+        down_ms=ELAPSED_MS,
+        unanswered=st.none() | SPECS,
+        shortage=st.sampled_from([None] * 5 + [DiskShort("the disk is short")]),
+    )
+    def crash(self, down_ms: int, unanswered: Spec | None, shortage: DiskShort | None) -> None:
         if unanswered is not None:
             request = say(unanswered, self.model).line.encode().split()
             self.harness.broker.execute(self.clients[0].session, request, self.now_ms)
-        self.harness.crash(down_ms)
+        self.harness.crash(down_ms, shortage)
         self.count_arrived()
-        self.model.restart(self.now_ms)
+        self.model.restart(self.now_ms, is_short=shortage is not None)
         self.waiting.clear()
         self.compaction = iter(())
         self.listen()

@@ -35,6 +35,9 @@ from tests.property.commands import (
 from tests.property.model import FOREVER_MS, WINDOW_MS, Model, ModelJob, ModelQueue
 from tests.property.schedules import ModelSchedule
 
+GROWING = (Push, Move, Edit)
+"""What is refused while memory or the disk is short; what ends jobs never is."""
+
 
 def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
     """Check the reply to a command and let the model do the same."""
@@ -44,6 +47,9 @@ def expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
 
 
 def _expect(model: Model, said: Said, reply: Any, now_ms: int) -> None:
+    if model.is_short and isinstance(said.spec, GROWING):
+        assert is_shortage(reply)
+        return
     paused = model.queues[said.queue].pauses if said.queue in model.queues else {}
     match spec := said.spec:
         case Ack() | Nack() | Move() if "ACK" in paused:
@@ -311,6 +317,11 @@ def _refusal_of_parents(
     return ""
 
 
+def is_shortage(reply: Any) -> bool:
+    """Tell whether a reply is the error for what would make the state grow too much."""
+    return _is_error(reply, "OOM") or _is_error(reply, "MISCONF")
+
+
 def _is_error(reply: Any, prefix: str) -> bool:
     """Tell whether a reply, perhaps one that a client has read, is an error of that kind."""
     if isinstance(reply, RespqError):
@@ -509,6 +520,9 @@ def expect_paused(model: Model, order: Pause, reply: Any, now_ms: int) -> None:
 
 def expect_scheduled(model: Model, order: Schedule, reply: Any, now_ms: int) -> None:
     """Let the model do with a schedule what was done."""
+    if model.is_short and order.command in ("ADD", "RUN"):
+        assert is_shortage(reply)
+        return
     queue = model.queues.get(order.queue)
     old = queue.schedules.get(order.payload) if queue is not None else None
     if order.command == "ADD":

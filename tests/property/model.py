@@ -259,6 +259,8 @@ class Model:
         self.payloads_away = False
         """Whether some may have had to be read: a pop of several may get fewer then of a queue in
         which groups matter."""
+        self.is_short = False
+        """Whether memory or the disk is: what would make the state grow is refused."""
         self.unnamed = 0
         """How many jobs have come without anybody being told their ids."""
 
@@ -554,7 +556,9 @@ class Model:
         A schedule fires for one slot, and for its next one when the rest has happened.
         """
         due: list[tuple[int, ModelSchedule | ModelJob]] = [
-            (each.next_ms, each) for each in queue.schedules.values() if each.is_due(now_ms)
+            (each.next_ms, each)
+            for each in queue.schedules.values()
+            if each.is_due(now_ms) and not self.is_short
         ]
         for job in queue.jobs.values():
             if job.timer_ms is not None and job.timer_ms <= now_ms:
@@ -621,7 +625,7 @@ class Model:
         else:
             self.release(job, 0)
 
-    def restart(self, now_ms: int) -> None:
+    def restart(self, now_ms: int, *, is_short: bool = False) -> None:
         """Let leases that ended meanwhile live on for a while; turns begin anew."""
         self.turn += 1
         for queue in self.queues.values():
@@ -629,6 +633,13 @@ class Model:
             for job in queue.in_phase("leased"):
                 if job.due_ms <= now_ms:
                     job.due_ms = now_ms + min(job.due_ms - job.leased_ms, RESTART_LEASE_MS)
+        self.is_short = is_short
+        self.make_up(now_ms)
+
+    def make_up(self, now_ms: int) -> None:
+        """Have schedules make up for what they missed, unless memory or the disk is short."""
+        if self.is_short:
+            return
         rank = self.next_rank()
         for queue in self.queues.values():
             for schedule in [each for each in queue.schedules.values() if each.is_due(now_ms)]:
