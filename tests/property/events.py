@@ -76,7 +76,7 @@ class Expected:
     def __init__(self, journal: list[bytes]) -> None:
         self._journal = journal
         self._read = 0
-        self._names: dict[int, bytes] = {}
+        self._names: dict[int, tuple[int, bytes]] = {}
         self._ids: dict[int, bytes] = {}
         self._due: dict[int, int] = {}
         self._parents: dict[int, set[int]] = {}
@@ -87,19 +87,26 @@ class Expected:
         said: list[tuple[bytes, bytes]] = []
         for body in self._journal[self._read :]:
             for record in decode_records(body):
-                for queue, word, payload in self._of(record):
-                    said.append((b"q:%b:%b" % (self._names[queue], word.encode()), payload))
+                said += self.said_of(record)
         self._read = len(self._journal)
         return said
+
+    def said_of(self, record: AnyRecord) -> Iterator[tuple[bytes, bytes]]:
+        """Yield channel and payload of each message that the next record gives."""
+        for queue, word, payload in self._of(record):
+            db, name = self._names[queue]
+            place = b"q@%d" % db if db else b"q"
+            yield b"%b:%b:%b" % (place, name, word.encode()), payload
 
     def _of(self, record: AnyRecord) -> Iterator[tuple[int, str, bytes]]:
         if isinstance(record, KeyRecord):
             return
         match record:
             case QueueMade():
-                self._names[record.number] = record.name
+                self._names[record.number] = record.db, record.name
             case QueueRenamed():
-                self._names[record.queue] = record.name
+                db, _ = self._names[record.queue]
+                self._names[record.queue] = db, record.name
             case QueuePurged():
                 if record.count:
                     yield record.queue, "purged", b"%d" % record.count

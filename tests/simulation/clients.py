@@ -20,6 +20,10 @@ Script = Generator[float | list[Command], list[Any], None]
 Delivery = tuple[bytes, bytes, bytes]
 """Queue, id, receipt."""
 
+OTHER_DB = 3
+DATABASES = (0, OTHER_DB)
+HOMES = dict.fromkeys(("producer 2", "w2", "w3", "in order", "its consumer"), OTHER_DB)
+"""The database of those who are not at home in the first one."""
 QUEUES = ("a", "b", "g")
 PATTERNS = ("*", "x*", "?o*")
 
@@ -34,7 +38,9 @@ class Shared:
     quiet: bool = False
     """Nobody begins anything any more."""
     ids: dict[str, list[bytes]] = field(default_factory=dict)
-    """Recent jobs of each queue."""
+    """Recent jobs of each queue, of all databases."""
+    own_ids: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """Recent ids of clients' own making, of each queue, and the database each was for."""
     deliveries: list[Delivery] = field(default_factory=list)
     """Recent ones, over or not."""
     count: int = 0
@@ -43,6 +49,17 @@ class Shared:
         """Return a word that nobody has used."""
         self.count += 1
         return f"n{self.count}"
+
+    def own_id(self, db: int, queue: str) -> str:
+        """Return an id for a job: a new one, or one of a job of another database."""
+        known = self.own_ids.setdefault(queue, [])
+        elsewhere = [each for each in known if each[0] != db]
+        if elsewhere:
+            known.remove(elsewhere[-1])
+            return elsewhere[-1][1]
+        known.append((db, f"id-{self.name()}"))
+        del known[:-8]
+        return known[-1][1]
 
     def pushed(self, queue: str, reply: Any) -> None:
         """Note ids that a push was answered with."""
@@ -61,6 +78,12 @@ class Shared:
         return self.chance.choice(self.ids.get(queue) or [b"1-1"]).decode()
 
 
+def a_job(shared: Shared) -> tuple[str, str]:
+    """Return a queue, and a job that it may have."""
+    queue = shared.chance.choice((*QUEUES, "flow"))
+    return queue, shared.an_id(queue)
+
+
 def deliveries(command: str, reply: Any) -> list[Delivery]:
     """Return what a pop gave; jobs without a receipt are left out."""
     if not isinstance(reply, list) or not reply:
@@ -73,6 +96,11 @@ def deliveries(command: str, reply: Any) -> list[Delivery]:
     return [(queue, each[0], each[1]) for each in reply if each[1] is not None]
 
 
+def is_to_repeat(reply: Any) -> bool:
+    """Tell whether a client that gets this asks again: it came in vain, or too early."""
+    return reply is LOST or (isinstance(reply, Exception) and str(reply).startswith("LOADING "))
+
+
 def thinks(shared: Shared, mean_s: float) -> float:
     """Return how long somebody waits who is busy now and then."""
     if shared.is_hurried:
@@ -83,7 +111,7 @@ def thinks(shared: Shared, mean_s: float) -> float:
 # Producers.
 
 
-def producer(shared: Shared, mean_s: float) -> Script:
+def producer(shared: Shared, mean_s: float, db: int) -> Script:
     """Push all kinds of jobs, alone, in pipelines, in transactions; repeat some unanswered."""
     chance = shared.chance
     while True:
@@ -99,15 +127,15 @@ def producer(shared: Shared, mean_s: float) -> Script:
         elif kind < 0.6:
             lines = [_push_many(shared, queue)]
         elif kind < 0.7:
-            pushes = [_push(shared, queue) for _ in range(chance.randint(1, 4))]
+            pushes = [_push(shared, db, queue) for _ in range(chance.randint(1, 4))]
             lines = ["MULTI", *pushes, chance.choice(("EXEC", "EXEC", "EXEC", "DISCARD"))]
         else:
-            lines = [_push(shared, queue)]
+            lines = [_push(shared, db, queue)]
         for _ in range(3):
             replies = yield lines
             for reply in replies:
                 shared.pushed(queue, reply)
-            if replies[-1] is not LOST or "ID" not in str(lines[0]):
+            if not is_to_repeat(replies[-1]) or "ID" not in str(lines[0]):
                 break
 
 
@@ -119,11 +147,11 @@ def _push_many(shared: Shared, queue: str) -> str:
     return line
 
 
-def _push(shared: Shared, queue: str) -> str:
+def _push(shared: Shared, db: int, queue: str) -> str:
     chance = shared.chance
     line = f"QPUSH {queue} {shared.name()}{'x' * chance.choice((0, 0, 30, 400))}"
     if chance.random() < 0.2:
-        line += f" ID id-{shared.name()}"
+        line += f" ID {shared.own_id(db, queue)}"
     for share, options in (
         (0.3, [f"PRIORITY {each}" for each in (-1, 1, 2)]),
         (0.3, [f"DELAY {each}" for each in (500, 20_000, 300_000, 3_000_000)]),
@@ -132,7 +160,7 @@ def _push(shared: Shared, queue: str) -> str:
         (0.2, ["LEASE 400", "LEASE 8000", "LEASE 200000"]),
         (0.1, ["DEDUP k", "DEDUP l WINDOW 30000", "DEDUP m UNTIL START", "DEDUP k ON REPLACE"]),
         (0.3, ["GROUP x", "GROUP y", "GROUP z"]),
-        (0.1, ["THEN b followed"]),
+        (0.1, [f"THEN b {shared.name()}"]),
         (0.1, ["KEEP 60000"]),
         (0.1, ["FRONT"]),
         (0.1, ["NAME mail TAG t META {}"]),
@@ -152,7 +180,7 @@ def in_order(shared: Shared, mean_s: float) -> Script:
         if shared.quiet:
             continue
         line = f"QPUSH fifo {shared.name()} ID fifo-{shared.name()}"
-        while (yield [line]) == [LOST]:
+        while is_to_repeat((yield [line])[0]):
             yield thinks(shared, 1.0)
 
 
@@ -297,7 +325,7 @@ def in_order_consumer(shared: Shared, mean_s: float) -> Script:
         yield thinks(shared, mean_s)
         (reply,) = yield ["QPOP fifo BLOCK 5s"]
         for _, _, receipt in deliveries("QPOP fifo", reply):
-            while (yield [f"QACK fifo {receipt.decode()}"]) == [LOST]:
+            while is_to_repeat((yield [f"QACK fifo {receipt.decode()}"])[0]):
                 yield 1.0
 
 
@@ -307,15 +335,17 @@ def in_order_consumer(shared: Shared, mean_s: float) -> Script:
 def operator(shared: Shared, mean_s: float) -> Script:
     """Look at everything, change settings, throw away, pause, order workers about."""
     chance = shared.chance
-    for name in (*QUEUES, "flow", "cron"):
-        yield [f"QUEUE CREATE {name}", f"QUEUE SET {name} {_SETTINGS[name]}"]
+    for db in DATABASES:
+        for name in (*QUEUES, "flow", "cron"):
+            create = f"QUEUE CREATE {name}"
+            yield [f"SELECT {db}", create, f"QUEUE SET {name} {_SETTINGS[name]}"]
     while True:
         yield thinks(shared, mean_s)
         if shared.quiet:
             continue
-        queue = chance.choice((*QUEUES, "flow"))
-        job = shared.an_id(queue)
-        yield [chance.choice(_LOOKS if chance.random() < 0.4 else _ORDERS).format(q=queue, j=job)]
+        queue, job = a_job(shared)
+        what = chance.choice(_LOOKS if chance.random() < 0.4 else _ORDERS)
+        yield [f"SELECT {chance.choice(DATABASES)}", what.format(q=queue, j=job)]
 
 
 _SETTINGS = {
@@ -355,6 +385,82 @@ _ORDERS = (
     *("QUEUE DROP cron", "QUEUE CREATE cron MAXLEN 15 OVERFLOW DROPOLDEST", "CLIENT UNBLOCK 3"),
     *("QUEUE RENAME a b", "QUEUE SET {q} DUPLICATES REFUSE", "QUEUE SET {q} DUPLICATES ALLOW"),
 )
+
+
+def prober(shared: Shared, mean_s: float) -> Script:
+    """Ask whether the server is there, and often while it is not, or not yet."""
+    chance = shared.chance
+    while True:
+        probes = chance.sample(_PROBES, chance.randint(1, 4))
+        lines: list[Command] = [each.format(name=shared.name()) for each in probes]
+        if chance.random() < 0.2:
+            lines = ["MULTI", *lines, "EXEC"]
+        replies = yield ["PING", *lines]
+        yield 0.3 if is_to_repeat(replies[0]) else thinks(shared, mean_s)
+
+
+_PROBES = (
+    *("HELLO", "SELECT 0", "CLIENT LIST", "CLIENT ID", "COMMAND COUNT", "CONFIG GET maxclients"),
+    *("TIME", "INFO", "INFO everything", "PUBSUB NUMPAT", "QLEN a", "QPEEK g", "QSTATS"),
+    *(
+        "QPUSH probed {name}",
+        "QPOP a BLOCK 900",
+        "QPOP probed NOACK",
+        "QUEUE DROP probed",
+        "ECHO x",
+    ),
+)
+
+
+def wanderer(shared: Shared, mean_s: float) -> Script:
+    """Do the plainest things in one database and in the other, on one connection."""
+    chance = shared.chance
+    while True:
+        yield thinks(shared, mean_s)
+        lines: list[Command] = []
+        for _ in range(chance.randint(1, 3)):
+            queue = chance.choice(QUEUES)
+            lines += [f"SELECT {chance.choice(DATABASES)}", f"QPOP {queue}"]
+            if not shared.quiet:
+                pushes = [f"QPUSH {queue} {shared.name()}" for _ in range(chance.randint(1, 3))]
+                lines[-1:] = [*pushes, f"ECHO {shared.name()}"]
+        yield lines
+
+
+def comparer(shared: Shared, mean_s: float) -> Script:
+    """Ask the same in both protocols."""
+    chance = shared.chance
+    while True:
+        yield thinks(shared, mean_s)
+        queue, job = a_job(shared)
+        look = chance.choice(_SAME).format(q=queue, j=job)
+        yield [f"SELECT {chance.choice(DATABASES)}", "HELLO 2", look, "HELLO 3", look, "HELLO 2"]
+
+
+_SAME = (
+    *("QLEN {q}", "QPEEK {q} COUNT 3", "QSHOW {q} {j}", "QHISTORY {q} {j}", "QEXPLAIN {q} {j}"),
+    *("QSTATS {q} WITH ALL", "QSTATS", "QUEUE LIST", "QUEUE GET {q}", "QSCAN {q} 0"),
+    *("QDLQ LIST {q}", "QWORKER LIST", "QWORKER SHOW w2", "QFLOW SHOW {q} f1", "QSCHED LIST"),
+    *("COMMAND INFO QPUSH", "CONFIG GET *", "QPOP nothing", "TYPE {q}", "ECHO x"),
+)
+
+
+def talker(shared: Shared, mean_s: float) -> Script:
+    """Hear what happens and ask all kinds of things meanwhile, as only RESP3 lets one do."""
+    chance = shared.chance
+    held: list[Delivery] = []
+    while True:
+        yield [f"PSUBSCRIBE {chance.choice(('q*', 'q:*', f'q@{OTHER_DB}:*'))}"]
+        for _ in range(chance.randint(5, 60)):
+            yield thinks(shared, mean_s)
+            command = f"QPOP {chance.choice(QUEUES)}" + " BLOCK 900" * (chance.random() < 0.3)
+            lines: list[Command] = [f"ECHO {shared.name()}", command, f"ECHO {shared.name()}"]
+            lines += [f"QACK {queue.decode()} {receipt.decode()}" for queue, _, receipt in held]
+            if not shared.quiet:
+                lines.insert(chance.randrange(3), f"QPUSH {chance.choice(QUEUES)} {shared.name()}")
+            replies = yield [*lines, f"ECHO {shared.name()}"]
+            held = deliveries(command, replies[lines.index(command)])
+        yield ["PUNSUBSCRIBE"]
 
 
 def listener(shared: Shared) -> Script:

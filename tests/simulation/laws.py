@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from hiredis import PushNotification
 
 from respq.config import ANSWER_WINDOW_MS
 from respq.engine.batch import decode_batch
@@ -53,10 +55,18 @@ from respq.engine.records import (
     Trimmed,
 )
 from respq.engine.state import State
-from tests.simulation.network import Request
+from tests.property.events import Expected
+
+if TYPE_CHECKING:
+    from tests.simulation.network import Request, Wire
 
 GONE = -1
 ALL_PHASES = -1
+WHILE_LOADING = frozenset(
+    b"HELLO AUTH SELECT CLIENT CONFIG INFO COMMAND TIME MULTI EXEC DISCARD RESET QUIT "
+    b"PSUBSCRIBE PUNSUBSCRIBE SUBSCRIBE UNSUBSCRIBE PUBLISH PUBSUB".split()
+)
+"""Commands that a server answers which is still reading its journal."""
 SLOT = b"slot of "
 """How the payloads of schedules begin that the ledger counts."""
 
@@ -118,17 +128,31 @@ class Ledger:
 
     def _begin(self) -> None:
         self.jobs: dict[int, Entry] = {}
-        self.by_id: dict[bytes, int] = {}
+        self.dbs: dict[int, int] = {}
+        """By number of a queue."""
+        self.by_id: dict[tuple[int, bytes], int] = {}
+        """Numbers by database and id."""
+        self.told: list[tuple[bytes, bytes]] = []
+        """Channel and payload of each message that somebody may hear."""
+        self.told_before = 0
+        """How many there were before the last batch."""
+        self._expected = Expected([])
         self.holders: dict[int, int] = {}
         """Number of the job that was handed out under each fence."""
         self.ended: set[int] = set()
         """Fences of deliveries that ended by an ack."""
+        self.came: set[bytes] = set()
+        """Payloads of all jobs that were ever pushed."""
         self.pushed: dict[int, int] = {}
         """How many jobs were pushed into each queue."""
         self.rhythms: dict[int, Rhythm] = {}
         self.payloads: dict[bytes, Rhythm] = {}
-        self.asked: set[bytes] = getattr(self, "asked", set())
-        """Receipts that clients have sent to end a delivery well."""
+        self.asked: set[tuple[int, bytes]] = getattr(self, "asked", set())
+        """Receipts that clients have sent to end a delivery well, and in which database."""
+        self.homes: dict[bytes, int] = getattr(self, "homes", {})
+        """The database for which a payload was sent."""
+        self.refused: set[bytes] = getattr(self, "refused", set())
+        """Payloads whose push was answered with an error, and not sent again."""
         self.now_ms = 0
         self.next_number = self.next_fence = 0
         self.highest_fence = 0
@@ -158,8 +182,10 @@ class Ledger:
         demand(header.next_number >= self.next_number, "no number is drawn again", header)
         self.now_ms = header.now_ms
         self.next_fence, self.next_number = header.next_fence, header.next_number
+        self.told_before = len(self.told)
         for record in decode_records(body):
             self._read(record)
+            self.told += self._expected.said_of(record)
         demand(self.highest_fence < header.next_fence, "no fence is drawn again", header)
         for rhythm in self.payloads.values():
             fired = rhythm.runs - rhythm.runs_before
@@ -176,7 +202,11 @@ class Ledger:
             case Trimmed():
                 demand(self.trimmed < record.before <= self.last, "what is trimmed rises", record)
                 self.trimmed = record.before
-            case QueueMade() if record.totals:
+            case QueueMade() if not record.totals:
+                self.dbs[record.number] = record.db
+            case QueueMade():
+                db = self.dbs[record.number]
+                demand(record.db == db, "databases never mix", record, db)
                 pushed = self.pushed.get(record.number, 0)
                 demand(record.totals[0] == pushed, "totals are said again", record, pushed)
             case JobsPushed():
@@ -257,12 +287,15 @@ class Ledger:
     def _pushed(self, record: JobsPushed) -> None:
         options = record.options
         before = record.order - record.first if record.order else 0
+        db = self.dbs[record.queue]
         self.pushed[record.queue] = self.pushed.get(record.queue, 0) + len(record.payloads)
         for number, payload in enumerate(record.payloads, record.first):
             demand(number not in self.jobs, "no number is drawn again", record)
+            demand(payload not in self.refused, "what is refused has no effect", record)
             demand(number < self.next_number, "numbers are below the next one", record)
+            demand(self.homes.get(payload, db) == db, "databases never mix", record, db)
             own = options.id if options is not None else None
-            name = b"%d-%d" % (record.pushed_ms, number) if own is None else own
+            name = db, b"%d-%d" % (record.pushed_ms, number) if own is None else own
             if name in self.by_id:
                 earlier = self.jobs[self.by_id[name]]
                 over = record.pushed_ms - earlier.pushed_ms >= ANSWER_WINDOW_MS
@@ -271,12 +304,14 @@ class Ledger:
             depends = set(options.depends) if options is not None else set()
             phase = BLOCKED if depends else DELAYED if record.due_ms else READY
             self.jobs[number] = Entry(
-                *(number, record.queue, phase, payload, number + before, name, record.pushed_ms),
+                *(number, record.queue, phase, payload, number + before),
+                *(name[1], record.pushed_ms),
                 due_ms=record.due_ms,
                 depends=depends,
                 is_out_of_order=bool(before),
             )
             self.by_id[name] = number
+            self.came.add(payload)
             if payload.startswith(SLOT):
                 self.payloads[payload].pushed += 1
 
@@ -308,7 +343,8 @@ class Ledger:
         entry = self._held(number, record)
         due_ms = record.until_ms if isinstance(record, JobDone) else 0
         receipt = b"%d:%b" % (entry.fence, entry.id)
-        demand(receipt in self.asked, "an ack is somebody's who was given the job", entry, record)
+        asked = (self.dbs[entry.queue], receipt) in self.asked
+        demand(asked, "an ack is somebody's who was given the job", entry, record)
         self.ended.add(entry.fence)
         entry.was_done = True
         self._move(entry, phase, entry.order, due_ms)
@@ -414,6 +450,21 @@ class Ledger:
             raise Broken(f"no job is lost or invented: committed and there: {wrong}")
 
 
+def payloads_of(words: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the payloads that a request would push, but for those that are not its own."""
+    match words[0]:
+        case b"QPUSH":
+            return words[2:3]
+        case b"QMPUSH":
+            return words[3 : 3 + int(words[2])]
+        case b"QMOVE":
+            return words[5:6]
+        case b"QSCHED" if words[1] == b"ADD":
+            return words[4:5]
+        case _:
+            return ()
+
+
 class Laws:
     """The ledger, and what clients were told."""
 
@@ -422,13 +473,18 @@ class Laws:
         self.replies = 0
         """That were held against the ledger."""
         self.messages = 0
+        self.comparisons = 0
+        """Of replies in both protocols."""
         self._told_acked: set[int] = set()
         """Numbers of jobs whose ack was answered."""
         self._told: dict[int, int] = {}
         """The highest fence of each job that somebody was told."""
         self.highest_fence = 0
         """That somebody was told."""
-        self._in_order: dict[bytes, int] = {}
+        self._sent: set[bytes] = set()
+        """Payloads that somebody has asked to push."""
+        self._in_order = 0
+        """The last one that the lone consumer of equals was given."""
 
     def committed(self, position: int, blob: bytes) -> None:
         """Take a batch that may be answered for from now on."""
@@ -443,28 +499,43 @@ class Laws:
         """Forget what went with the machine, behind a position, as the mode allows."""
         if last == self.ledger.last:
             return
-        self.ledger.cut(last)
+        refused, self.ledger.refused = self.ledger.refused, set()
+        self.ledger.cut(last)  # It may hold the first of two pushes of which one was refused.
+        self.ledger.refused = refused
         holders, jobs = self.ledger.holders, self.ledger.jobs
         self._told_acked = {n for n in self._told_acked if n in jobs and jobs[n].was_done}
         self._told = {n: f for n, f in self._told.items() if holders.get(f) == n}
         self.highest_fence = max(self._told.values(), default=0)
-        self._in_order.clear()
+        self._in_order = 0
 
     def sent(self, request: Request) -> None:
         """Note what a client asks before it does."""
         request.highest_fence = self.highest_fence
         words = request.words
+        payloads = payloads_of(words)
+        request.is_repeated = not self._sent.isdisjoint(payloads)
+        self._sent.update(payloads)
+        self.ledger.refused.difference_update(payloads)
+        self.ledger.homes.update((each, request.db) for each in payloads)
+        if b"THEN" in words[3:]:
+            self.ledger.homes[words[words.index(b"THEN") + 2]] = request.db
         if words[0] == b"QACK":
-            self.ledger.asked.update(words[2:])
+            self.ledger.asked.update((request.db, each) for each in words[2:])
         elif words[0] == b"QMOVE":
-            self.ledger.asked.add(words[3])
+            self.ledger.asked.add((request.db, words[3]))
 
-    def written(self, request: Request, reply: Any) -> None:
+    def written(self, request: Request, reply: Any, *, is_loading: bool = False) -> None:
         """Hold a reply against what is committed at the moment at which it is sent."""
+        self._look_at_loading(request, reply, is_loading=is_loading)
+        if request.words[0] == b"ECHO" and isinstance(reply, bytes) and reply != b"QUEUED":
+            in_order = reply == request.words[1]
+            demand(in_order, "replies come in the order of requests", request.words, reply)
         if reply is None or reply == b"QUEUED":
             return
         if isinstance(reply, Exception):
             demand("internal" not in str(reply), "no command fails unexpectedly", request.words)
+            for each in request.queued or (request,):
+                self._refused(each)
             return
         self.replies += 1
         match request.words[0]:
@@ -485,9 +556,37 @@ class Laws:
             case _:
                 pass
 
+    @staticmethod
+    def _look_at_loading(request: Request, reply: Any, *, is_loading: bool) -> None:
+        """Have all that needs the journal be refused while it is read, and nothing else."""
+        is_refused = isinstance(reply, Exception) and str(reply).startswith("LOADING ")
+        if is_refused:
+            demand(is_loading, "all is answered when the journal is read", request.words)
+        if is_loading:
+            may = request.words[0] in WHILE_LOADING
+            demand(may or is_refused, "nothing is answered from half of the journal", reply)
+            demand(not (may and is_refused), "what needs no journal is answered", request.words)
+
+    def _refused(self, request: Request) -> None:
+        """Hold an error against what has come; it may be of an earlier push of the same."""
+        payloads = set(payloads_of(request.words))
+        is_fine = request.is_repeated or not self.ledger.came & payloads
+        demand(is_fine, "what is refused has no effect", request.words)
+        self.ledger.refused |= payloads
+
+    def _number(self, request: Request, job_id: bytes) -> int:
+        """Return the number of a job that a reply names."""
+        by_id = self.ledger.by_id
+        number = by_id.get((request.db, job_id))
+        elsewhere = number is None and [db for db, each in by_id if each == job_id]
+        demand(not elsewhere, "databases never mix", request.db, request.words, job_id, elsewhere)
+        demand(number is not None, "no reply before its commit", request.words, job_id)
+        assert number is not None
+        return number
+
     def _pushed(self, request: Request, ids: list[bytes]) -> None:
         for each in ids:
-            demand(each in self.ledger.by_id, "no reply before its commit", request.words, each)
+            self._number(request, each)
 
     def _popped(self, request: Request, reply: Any) -> None:
         if request.words[0] == b"QMPOP":
@@ -495,9 +594,7 @@ class Laws:
         elif not (reply == [] or isinstance(reply[0], list)):
             reply = [reply]
         for job_id, receipt, payload in reply:
-            number = self.ledger.by_id.get(job_id)
-            demand(number is not None, "no reply before its commit", request.words, job_id)
-            assert number is not None
+            number = self._number(request, job_id)
             entry = self.ledger.jobs[number]
             demand(number not in self._told_acked, "what was acked stays gone", entry, receipt)
             if receipt is None:
@@ -522,16 +619,14 @@ class Laws:
 
     def _look_at_order(self, entry: Entry) -> None:
         """Have a lone consumer get equals in the order of their pushes."""
-        last = self._in_order.get(b"fifo", 0)
+        last = self._in_order
         if not entry.is_out_of_order:
             demand(entry.number > last, "equals go in the order of their pushes", entry, last)
-            self._in_order[b"fifo"] = entry.number
+            self._in_order = entry.number
 
     def _acked(self, request: Request, receipt: bytes) -> None:
         fence, _, job_id = receipt.partition(b":")
-        number = self.ledger.by_id.get(job_id)
-        demand(number is not None, "no reply before its commit", request.words)
-        assert number is not None
+        number = self._number(request, job_id)
         done = int(fence) in self.ledger.ended
         demand(done, "no reply before its commit", request.words, receipt)
         # `highest_fence` of the request is what anybody was told before it was sent.
@@ -540,9 +635,101 @@ class Laws:
         demand(int(fence) >= later or not known, "a stale receipt is worth nothing", receipt, later)
         self._told_acked.add(number)
 
-    def heard(self, message: Sequence[bytes]) -> None:
+    # Messages of channels.
+
+    def heard(self, wire: Wire, message: Sequence[bytes]) -> None:
         """Hold a message of a channel against what is committed."""
         *_, channel, said = message
         self.messages += 1
+        place = channel.partition(b":")[0]
+        db = int(place[2:]) if place != b"q" else 0
         if not channel.endswith(b":purged"):
-            demand(said in self.ledger.by_id, "nothing is told before its commit", message)
+            is_known = (db, said) in self.ledger.by_id
+            demand(is_known, "nothing is told before its commit", message)
+        is_pushed = isinstance(message, PushNotification)
+        demand(is_pushed == (wire.protocol == 3), "a message is no reply", message)
+        demand(wire.ear is not None, "only who listens is told", message)
+        assert wire.ear is not None
+        wire.ear.hear(channel, said)
+
+    def subscribed(self, wire: Wire, request: Request, reply: Any) -> None:
+        """Take note that a client listens from now on, or no more."""
+        is_pushed = isinstance(reply, PushNotification)
+        demand(is_pushed == (request.protocol == 3), "protocols are not mixed", reply)
+        if request.words[0] == b"PSUBSCRIBE":
+            wire.ear = Ear(self.ledger, request.words[1])
+        else:
+            self.listened(wire, self.ledger.told_before)
+            wire.ear = None
+
+    def listened(self, wire: Wire, until: int) -> None:
+        """Look whether a client was told all that it listens to, of the first ``until``."""
+        if wire.ear is not None:
+            wire.ear.has_heard(until)
+
+    def compared(self, replies: Sequence[tuple[Request | None, Any]]) -> None:
+        """Have replies of one turn to the same question say the same in both protocols."""
+        for (first, said), (_, _), (again, says) in zip(
+            replies, replies[1:], replies[2:], strict=False
+        ):
+            if first is None or again is None or first.words != again.words:
+                continue
+            if first.protocol != again.protocol and first.words[0] != b"HELLO":
+                alike = meaning(said) == meaning(says)
+                demand(alike, "both protocols say the same", first.words, said, says)
+                self.comparisons += 1
+
+
+class Ear:
+    """What one client is to hear: from some moment on all of its channels, and in their order.
+
+    It is not known which messages of the batch in which it began to listen were said before. So
+    there are several places in the line of all messages at which it may be, until it hears more.
+    """
+
+    def __init__(self, ledger: Ledger, pattern: bytes) -> None:
+        self._ledger = ledger
+        self._begin = pattern[:-1]
+        self._places = list(range(ledger.told_before, len(ledger.told) + 1))
+
+    def _next(self, place: int) -> int:
+        """Return the place of the next message for it, or the end."""
+        told = self._ledger.told
+        while place < len(told) and not told[place][0].startswith(self._begin):
+            place += 1
+        return place
+
+    def hear(self, channel: bytes, said: bytes) -> None:
+        """Go on behind a message."""
+        told = self._ledger.told
+        places = dict.fromkeys(map(self._next, self._places))
+        there = [each for each in places if each < len(told)]
+        heard = [each + 1 for each in there if told[each] == (channel, said)]
+        missed = [told[each] for each in there]
+        demand(heard, "who listens hears all, once, in its order", channel, said, missed)
+        self._places = heard
+
+    def has_heard(self, until: int) -> None:
+        """Look whether there was nothing more to be heard of the first ``until``."""
+        places = [self._next(each) for each in self._places]
+        told = self._ledger.told
+        missed = [told[each] for each in places if each < until]
+        demand(len(missed) < len(places), "who listens hears all, once, in its order", missed)
+        self._places = [each for each in places if each >= until]
+
+
+def meaning(reply: Any) -> Any:
+    """Return what a reply says, whichever of the protocols it was written in."""
+    match reply:
+        case dict():
+            return [meaning(each) for pair in reply.items() for each in pair]
+        case list():
+            return [meaning(each) for each in reply]
+        case bool():
+            return int(reply)
+        case float():
+            return repr(reply).removesuffix(".0").encode()
+        case Exception():
+            return str(reply)
+        case _:
+            return reply

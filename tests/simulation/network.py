@@ -14,12 +14,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hiredis import Reader
 
 from respq.server.connection import Connection
 from tests.simulation.virtual import ProcessLoop, Timeline
+
+if TYPE_CHECKING:
+    from tests.simulation.laws import Ear
 
 HIGH_WATER_BYTES = 2_000
 GRID_S = 0.5
@@ -39,13 +42,30 @@ LOST = Lost()
 class Request:
     """What a client asked, and what it has of it."""
 
-    __slots__ = ("highest_fence", "queued", "reply", "words")
+    __slots__ = (
+        "db",
+        "highest_fence",
+        "is_greeting",
+        "is_repeated",
+        "protocol",
+        "queued",
+        "reply",
+        "words",
+    )
 
     def __init__(self, words: Sequence[bytes]) -> None:
         self.words = words
         self.reply: Any = LOST
         self.queued: Sequence[Request] = ()
         """What EXEC is to run."""
+        self.db = 0
+        """The database that its connection has selected."""
+        self.protocol = 2
+        """In which its reply is written."""
+        self.is_greeting = False
+        """Whether it is said at the begin of a connection, for all that follow."""
+        self.is_repeated = False
+        """Whether its payloads have been sent before."""
         self.highest_fence = 0
         """That had been answered when it was sent."""
 
@@ -66,7 +86,8 @@ class Wire(asyncio.Transport):
         loop: ProcessLoop,
         *,
         name: str,
-        on_written: Callable[[Request | None, Any], None],
+        on_asked: Callable[[Request], None],
+        on_written: Callable[[Wire, list[tuple[Request | None, Any]]], None],
         on_reply: Callable[[Request | None, Any], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -74,11 +95,17 @@ class Wire(asyncio.Transport):
         self.name = name
         self.is_slow = False
         """The client does not read."""
+        self.db = 0
+        self.protocol = 2
+        """Chosen by what was sent so far, as is the database."""
+        self.ear: Ear | None = None
+        """What the client listens to; for the laws."""
         self.is_hurried = False
         """The client has no time for the network."""
         self._timeline = timeline
         self._chance = chance
         self._loop = loop
+        self._on_asked = on_asked
         self._on_written = on_written
         self._on_reply = on_reply
         self._on_end = on_end
@@ -111,17 +138,36 @@ class Wire(asyncio.Transport):
         if self._is_at_end:
             return  # There is nobody who would hear of it.
         self._asked.extend(requests)
-        data = b"".join(request.encode() for request in requests)
-        pieces = [data]
-        if self._chance.random() < 0.1:
-            cut = self._chance.randrange(len(data))
-            pieces = [data[:cut], data[cut:]]
+        for request in requests:
+            self._choose(request)
+            self._on_asked(request)
+        pieces = [request.encode() for request in requests]
+        if self._chance.random() > 0.1:
+            data = b"".join(pieces)
+            pieces = [data]
+            if self._chance.random() < 0.1:
+                cut = self._chance.randrange(len(data))
+                pieces = [data[:cut], data[cut:]]
         for piece in pieces:
             when_s = self._timeline.now_s + self._delay_s()
             if self._chance.random() < 0.6 and not self.is_hurried:
                 when_s = (when_s // GRID_S + 1) * GRID_S
             self._arrives_s = max(self._arrives_s, when_s)
             self._timeline.at(self._arrives_s, self._arrive, piece)
+
+    def _choose(self, request: Request) -> None:
+        """Note what a request chooses for itself and those behind it, or what was chosen before."""
+        match request.words:
+            case [b"SELECT", db]:
+                self.db = int(db)
+            case [b"HELLO", protocol]:
+                self.protocol = int(protocol)
+        request.db, request.protocol = self.db, self.protocol
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether all that the server writes is taken for the client's."""
+        return not (self._is_closing or self._is_over or self._is_at_end)
 
     def half_close(self) -> None:
         """Say that nothing more will come."""
@@ -204,13 +250,12 @@ class Wire(asyncio.Transport):
         if self._is_over:
             return
         self._reader.feed(bytes(data))
-        replies = []
+        written: list[tuple[Request | None, Any]] = []
         while (reply := self._reader.gets()) is not False:
-            replies.append(reply)
-        for place, reply in enumerate(replies):
             is_message = isinstance(reply, list) and reply[:1] == [b"pmessage"]
-            request = None if is_message else self._asked.popleft()
-            self._on_written(request, reply)
+            written.append((None if is_message else self._asked.popleft(), reply))
+        self._on_written(self, written)
+        for place, (request, reply) in enumerate(written):
             size = len(data) if place == 0 else 0
             self._unread_bytes += size
             self._unread.append((request, reply, size))

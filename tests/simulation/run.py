@@ -17,9 +17,9 @@ from tests.simulation.world import World
 HOURS = 3.0
 
 
-def play(seed: int, hours: float) -> World:
+def play(seed: int, hours: float, check_every: int = 1) -> World:
     """Play one run; raise `Broken`, which tells the seed and the step, if a law does not hold."""
-    world = World(seed, hours)
+    world = World(seed, hours, check_every)
     try:
         world.run()
     except Broken as broken:

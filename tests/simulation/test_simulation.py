@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from tests.simulation.clients import DATABASES
 from tests.simulation.run import play
 from tests.simulation.world import FAULTS, World, name_of
 
@@ -19,7 +20,7 @@ HOURS = 1.0
 
 @cache
 def played(seed: int) -> World:
-    return play(seed, HOURS)
+    return play(seed, HOURS, check_every=4)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -29,6 +30,7 @@ def test_every_law_holds_in_hours_of_traffic_and_faults(seed: int) -> None:
     assert world.timeline.now_s > HOURS * 3_600
     assert world.laws.replies > 500, "the simulation did not do what it is there for"
     assert world.laws.messages > 500
+    assert world.laws.comparisons > 10
     assert world.count["replays"] > 3
 
 
@@ -40,7 +42,21 @@ def test_each_fault_happens_in_them() -> None:
     assert total["commits that failed"] > 5
     assert total["lost replies"] > 50
     assert total["jobs relocated"] > 1_000
+    assert total["replies while loading"] > 500
+    assert total["ends while loading"] > 3
     assert {played(seed).settings.fsync for seed in SEEDS} == {"always", "everysec", "no"}
+
+
+def test_every_database_and_both_protocols_are_used_in_them() -> None:
+    pushed: Counter[int] = Counter()
+    for seed in SEEDS:
+        ledger = played(seed).laws.ledger
+        pushed.update(ledger.dbs[entry.queue] for entry in ledger.jobs.values())
+    greetings = [str(each.greeting) for seed in SEEDS for each in played(seed).actors]
+
+    assert pushed.keys() == {*DATABASES}
+    assert min(pushed.values()) > 1_000
+    assert 0 < sum("HELLO 3" in each for each in greetings) < len(greetings)
 
 
 def test_the_same_seed_is_the_same_run() -> None:

@@ -5,14 +5,14 @@
     laws ◄── replies as they are written ──────┘          └─► ledger of all that was committed
 
 Everything is drawn from one seed: the same seed is the same run, byte for byte, whatever the
-machine does meanwhile. After each event that changed the state every index is checked; after each
-end of a process, and now and then, what the journal alone gives is compared with the state.
+machine does meanwhile. After each event that changed the state, or each few of them, every index
+is checked; after each end of a process, and now and then, what the journal alone gives is compared
+with the state.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shlex
 import struct
 import traceback
 from collections import Counter
@@ -35,19 +35,20 @@ from respq.engine.records import EpochStarted
 from respq.engine.state import State
 from respq.errors import CommitFailed, DiskShort
 from respq.handlers import command_table
-from respq.journal.replay import replay
+from respq.journal.replay import Replayed, replay
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
 from respq.runtime.zones import load_zone
+from respq.server.app import StoppedWhileLoading
 from respq.server.connection import Connection
 from tests.harness import discard, image
 from tests.simulation import clients
 from tests.simulation.clients import Command, Script, Shared
 from tests.simulation.disk import Disk, Fault, SimulatedJournal, SimulatedWriter
 from tests.simulation.laws import Broken, Laws, demand
-from tests.simulation.network import LOST, Request, Wire
+from tests.simulation.network import GRID_S, LOST, Request, Wire
 from tests.simulation.virtual import Beside, Killed, ProcessLoop, Timeline
 
 START_MS = 1_700_000_000_000
@@ -81,20 +82,34 @@ class Process:
         self.loop = ProcessLoop(world.timeline, world.chance)  # type: ignore[abstract]
         self.loop.on_error = self.fail
         self.began_s = world.timeline.now_s
+        """When it was ready."""
+        self.starts_short = False
+        """Whether there is a shortage when it is ready."""
+        self.compactor: Compactor | None = None
         self.wires: dict[int, Wire] = {}
         """By session id."""
         self._next_session_id = 1
-        journal = self.journal = SimulatedJournal(world.disk, self.loop)
-        state = State()
-        replayed = replay(journal, state, lambda sentence: None)
-        self.engine = Engine(state, load_zone)
+        self.journal = SimulatedJournal(world.disk, self.loop)
+        self.engine = Engine(State(), load_zone)
         self.broker = Broker(
             self.engine, command_table(), self.settings, report=world.unexpected.append
         )
+        self.broker.loading = True
         self.clock = Clock(world.wall_ms, world.steady_ms, self.loop.stopwatch_s)
-        self.clock.start_from(replayed.now_ms)
         self.core = Core(self.broker, self.clock, self.settings, self.loop, fail=self.fail)
         self.writer = SimulatedWriter(world.disk, self.loop)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the journal is still being read back."""
+        return self.broker.loading
+
+    def load(self) -> None:
+        """Read the journal back, with clients about meanwhile, and open for business."""
+        world, journal, engine = self.world, self.journal, self.engine
+        replayed = Replayed()
+        replay(Reading(self), engine.state, lambda sentence: None, replayed)
+        self.clock.start_from(replayed.now_ms)
         epoch = replayed.epoch + 1
         self.committer = Committer(
             journal,
@@ -105,17 +120,22 @@ class Process:
             stopwatch_s=world.disk_stopwatch_s,
         )
         self.compactor = Compactor(
-            self.engine,
+            engine,
             journal,
             segment_bytes=self.settings.segment_bytes,
             report=world.unexpected.append,
             reader=Beside(world.timeline, self.loop, world.reading_s),
             stopwatch_s=self.loop.stopwatch_s,
         )
-        world.laws.ledger.compare(state)
-        self.engine.emit(EpochStarted(epoch, self.clock.now_ms(), __version__))
-        self.engine.start(self.clock.now_ms())
+        demand(not engine.changes, "nothing is done while the journal is read", engine.records)
+        world.laws.ledger.compare(engine.state)
+        engine.emit(EpochStarted(epoch, self.clock.now_ms(), __version__))
+        if self.starts_short:
+            world.refuse_growth(self)
+        engine.start(self.clock.now_ms())
         self.core.start(self.committer, self.compactor)
+        self.broker.loading = False
+        self.began_s = world.timeline.now_s
         self.core.begin_turn()
 
     # What a `Connection` asks of a server.
@@ -160,6 +180,24 @@ class Process:
         wire.connect(Connection(cast(Any, self)))
 
 
+class Reading:
+    """The journal of a process that reads it back: the world goes on while it does."""
+
+    def __init__(self, process: Process) -> None:
+        self.cut = process.journal.cut
+        self._process = process
+
+    def read(self, position: int) -> Iterator[tuple[int, bytes]]:
+        """Yield position and blob as the journal does, each in its time."""
+        process, world = self._process, self._process.world
+        rows = list(process.journal.read(position))
+        began_s = world.timeline.now_s
+        ends_s = world.loaded_s(process) if rows else began_s
+        for place, row in enumerate(rows, 1):
+            yield row
+            world.go_on(process, began_s + (ends_s - began_s) * place / len(rows))
+
+
 @dataclass
 class Death:
     """How the server is to end."""
@@ -172,9 +210,13 @@ class Death:
 class Actor:
     """Plays a script: connects, asks, and gives it the replies, or that there are none."""
 
-    def __init__(self, world: World, name: str, script: Script) -> None:
+    def __init__(
+        self, world: World, name: str, script: Script, greeting: Sequence[Command] = ()
+    ) -> None:
         self.world = world
         self.name = name
+        self.greeting = greeting
+        """What it says first on each connection."""
         self.wire: Wire | None = None
         self._script = script
         self._asked: list[Request] = []
@@ -189,33 +231,42 @@ class Actor:
         else:
             self._asked = [Request(_words(command)) for command in wanted]
             if self._asked[-1].words[0] == b"EXEC":
-                self._asked[-1].queued = self._asked[1:-1]
+                begin = next(n for n, each in enumerate(self._asked) if each.words == [b"MULTI"])
+                self._asked[-1].queued = self._asked[begin + 1 : -1]
             self._missing = len(self._asked)
             self._ask()
 
     def _ask(self) -> None:
+        greetings: list[Request] = []
         if self.wire is None:
             self.wire = self.world.connect(self)
+            greetings = [Request(_words(command)) for command in self.greeting]
+            for request in greetings:
+                request.is_greeting = True
         if self.wire is None:
             self.world.timeline.after(self.world.chance.uniform(0.1, 4.0), self._ask)
             return
-        for request in self._asked:
-            self.world.laws.sent(request)
         self.wire.is_hurried = self.world.shared.is_hurried
-        self.wire.send(self._asked)
+        self.wire.send(greetings + self._asked)
 
-    def written(self, request: Request | None, reply: Any) -> None:
-        """Have the laws look at what the server says, as it says it."""
-        world = self.world
-        world.digest.update(repr((self.name, reply)).encode())
-        if request is None:
-            world.laws.heard(reply)
-        else:
-            world.laws.written(request, reply)
+    def written(self, wire: Wire, replies: list[tuple[Request | None, Any]]) -> None:
+        """Have the laws look at what the server says at once, as it says it."""
+        world, laws, process = self.world, self.world.laws, self.world.process
+        is_loading = process is not None and process.is_loading
+        for request, reply in replies:
+            world.digest.update(repr((self.name, reply)).encode())
+            if request is None:
+                laws.heard(wire, reply)
+                continue
+            world.count["replies while loading"] += is_loading
+            laws.written(request, reply, is_loading=is_loading)
+            if request.words[0] in (b"PSUBSCRIBE", b"PUNSUBSCRIBE"):
+                laws.subscribed(wire, request, reply)
+        laws.compared(replies)
 
     def received(self, request: Request | None, reply: Any) -> None:
-        """Take a reply; a message is heard and forgotten."""
-        if request is None:
+        """Take a reply; a message is heard and forgotten, and a greeting needs none."""
+        if request is None or request.is_greeting:
             return
         request.reply = reply
         self._missing -= 1
@@ -237,7 +288,7 @@ class Actor:
 
 
 def _words(command: Command) -> Sequence[bytes]:
-    return [each.encode() for each in shlex.split(command)] if isinstance(command, str) else command
+    return command.encode().split() if isinstance(command, str) else command
 
 
 @dataclass
@@ -246,6 +297,8 @@ class World:
 
     seed: int
     hours: float
+    check_every: int = 1
+    """So many events change the state between two looks at every index: those take long."""
     count: Counter[str] = field(default_factory=Counter)
     """What happened, how often."""
     steps: int = 0
@@ -279,6 +332,7 @@ class World:
         self.process: Process | None = None
         self.shared = Shared(chance)
         self._checked = -1
+        self._unchecked = 0
         self._compared = 0
         self._late_since_s: float | None = None
         self._disk_s = 0.0
@@ -358,9 +412,9 @@ class World:
         self._death = None
         self.disk.pace, self.disk.fault, self.disk.full_until_s = "fast", "", 0.0
         self.disk.trim_fails = False
-        self.wall_ahead_ms = max(self.wall_ahead_ms, 0.0)
+        self._clock_corrected()
         self._start_again()
-        for actor in self._actors:
+        for actor in self.actors:
             if actor.wire is not None:
                 actor.wire.read_again()
         while self.timeline.next_s() < end_s + QUIET_S:
@@ -375,16 +429,32 @@ class World:
         shared, chance = self.shared, self.chance
         self._pace = pace = chance.choice((30.0, 60.0, 90.0))
         scripts: list[tuple[str, Script]] = [
-            *((f"producer {each}", clients.producer(shared, pace)) for each in range(3)),
+            *(
+                (name, clients.producer(shared, pace, clients.HOMES.get(name, 0)))
+                for name in (f"producer {each}" for each in range(3))
+            ),
             *((f"w{each}", clients.worker(shared, f"w{each}", pace / 2)) for each in range(4)),
             ("in order", clients.in_order(shared, pace * 2)),
             ("its consumer", clients.in_order_consumer(shared, pace)),
             ("parents", clients.parents(shared, pace)),
             ("scheduler", clients.scheduler(shared, pace * 3)),
             ("operator", clients.operator(shared, pace / 4)),
+            ("prober", clients.prober(shared, pace * 2)),
+            ("wanderer", clients.wanderer(shared, pace * 2)),
+            ("comparer", clients.comparer(shared, pace * 2)),
+            ("talker", clients.talker(shared, pace * 2)),
             ("listener", clients.listener(shared)),
         ]
-        self._actors = [Actor(self, name, script) for name, script in scripts]
+        self.actors = [Actor(self, name, script, self._greeting(name)) for name, script in scripts]
+
+    def _greeting(self, name: str) -> list[Command]:
+        """Return how somebody greets a server: by the protocol and the database, if at all."""
+        chance = self.chance
+        in_resp3 = name != "listener" and (name == "talker" or chance.random() < 0.4)
+        db = clients.HOMES.get(name, 0)
+        greeting: list[Command] = ["HELLO 3"] * in_resp3
+        greeting += [f"SELECT {db}"] * (db != 0)
+        return greeting if chance.random() < 0.5 else greeting[::-1]
 
     def _step(self) -> None:
         """Let the next thing happen, and look at the laws."""
@@ -404,9 +474,15 @@ class World:
         if process is None or process.core.failed:
             return
         engine = process.engine
+        if process.is_loading:
+            demand(not engine.changes, "nothing is done while the journal is read", engine.records)
+            return
         if engine.changes != self._checked:
             self._checked = engine.changes
-            check(process, self.laws.ledger.now_ms)
+            self._unchecked += 1
+            if self._unchecked >= self.check_every:
+                self._unchecked = 0
+                check(process, self.laws.ledger.now_ms)
             self._compared += 1
             if self._compared >= REPLAY_EVERY and process.core.is_settled:
                 self._compared = 0
@@ -417,7 +493,7 @@ class World:
         """Hold the state against what the journal gives, and what was committed."""
         process = self.process
         assert process is not None
-        if not process.core.is_settled:
+        if process.is_loading or not process.core.is_settled:
             return
         self.count["replays"] += 1
         live, replayed = process.engine.state, State()
@@ -429,6 +505,10 @@ class World:
             raise Broken(f"the journal gives the state: {_difference(there, given)}")
         self.laws.ledger.compare(live)
         discard(replayed)
+        if not (process.engine.events or process.broker.outbox):
+            for wire in process.wires.values():
+                if wire.is_heard:
+                    self.laws.listened(wire, len(self.laws.ledger.told))
 
     def _look_for_the_late(self, process: Process) -> None:
         """Find what is due and not done."""
@@ -462,9 +542,46 @@ class World:
         """Begin a life; what it finds must be all that the mode promises."""
         self.count["starts"] += 1
         self._checked = -1
-        self.process = Process(self)
-        check(self.process, 0)
-        blocked_for_good(self.process.engine.state)
+        if self.count["starts"] > 1 and not self.is_quiet and self.chance.random() < 0.3:
+            self._clock_jumps(0.0)  # A machine that comes up may not know what time it is.
+        process = self.process = Process(self)
+        try:
+            process.load()
+        except StoppedWhileLoading:
+            self.count["ends while loading"] += 1
+            if self.process is process:
+                self._crash(machine=False)
+                self.timeline.after(self._down_s(), self._start_again)
+            return
+        check(process, 0)
+        blocked_for_good(process.engine.state)
+
+    def loaded_s(self, process: Process) -> float:
+        """Return when a process will have read its journal; some do not live to see it."""
+        began_s, chance = self.timeline.now_s, self.chance
+        ends_s = began_s + chance.expovariate(1 / chance.choice((0.1, 2.0, 15.0)))
+        if chance.random() < 0.2:
+            return began_s
+        if chance.random() < 0.6:
+            ends_s = (ends_s // GRID_S + 1) * GRID_S
+        if chance.random() < 0.2 and not self.is_quiet:
+            machine = chance.random() < 0.5
+            self.timeline.at(chance.uniform(began_s, ends_s), self._end_now, process, machine)
+        return ends_s
+
+    def go_on(self, process: Process, until_s: float) -> None:
+        """Let everything happen until then, and perhaps some of what happens then, too.
+
+        Raises:
+            StoppedWhileLoading: the process has ended meanwhile, or is to.
+        """
+        more = self.chance.randrange(8)
+        while self.timeline.next_s() < until_s or (self.timeline.next_s() == until_s and more):
+            more -= self.timeline.next_s() == until_s
+            self._step()
+            if self.process is not process or process.is_stopping:
+                raise StoppedWhileLoading
+        self.timeline.now_s = max(self.timeline.now_s, until_s)
 
     def process_failed(self, process: Process) -> None:
         """Have a process whose journal failed leave soon, as the server does."""
@@ -486,7 +603,8 @@ class World:
         if process is None:
             return
         process.loop.is_alive = False
-        self.count["jobs relocated"] += process.compactor.relocated
+        if process.compactor is not None:
+            self.count["jobs relocated"] += process.compactor.relocated
         if self.disk.mode == "always" and not machine and self.chance.random() < 0.3:
             self.disk.fault = "torn"
         process.writer.end(finish=self.chance.random() < 0.5)
@@ -529,9 +647,9 @@ class World:
     def _machine_lost(self) -> None:
         self._kill(machine=True)
 
-    def _end_now(self, process: Process) -> None:
+    def _end_now(self, process: Process, machine: bool) -> None:
         if self.process is process:
-            self._death = Death(machine=True, commits=0)
+            self._death = Death(machine, commits=0)
             self._die()
 
     def _kill(self, *, machine: bool) -> None:
@@ -553,6 +671,9 @@ class World:
     def _server_stopped(self) -> None:
         process = self.process
         if process is None or process.core.failed:
+            return
+        if process.is_loading:
+            process.is_stopping = True
             return
         process.stop()
         self._stopping_s = self.timeline.now_s
@@ -589,18 +710,24 @@ class World:
 
     def _growth_refused(self) -> None:
         process = self.process
-        if process is not None and not process.core.failed:
-            shortage = DiskShort("there is too little space")
-            process.broker.refuse_growth(process.core.begin_turn(), shortage)
-            self.timeline.after(self.chance.expovariate(1 / 90.0), self._growth_taken, process)
+        if process is not None and process.is_loading:
+            process.starts_short = True
+        elif process is not None and not process.core.failed:
+            self.refuse_growth(process)
+
+    def refuse_growth(self, process: Process) -> None:
+        """Have there be a shortage for a while."""
+        shortage = DiskShort("there is too little space")
+        process.broker.refuse_growth(process.core.begin_turn(), shortage)
+        self.timeline.after(self.chance.expovariate(1 / 90.0), self._growth_taken, process)
 
     def _growth_taken(self, process: Process) -> None:
         if self.process is process and not process.core.failed:
             process.broker.refuse_growth(process.core.begin_turn(), None)
 
-    def _clock_jumps(self) -> None:
+    def _clock_jumps(self, most: float = 1.0) -> None:
         size_s = self.chance.choice((2.0, 40.0, 4_000.0))
-        self.wall_ahead_ms += self.chance.uniform(-size_s, size_s) * 1_000
+        self.wall_ahead_ms += self.chance.uniform(-1.0, most) * size_s * 1_000
         self.jumped_s = self.timeline.now_s + NOTICED_S
         # While the wall is behind, the server's time runs at half speed: catch up some day.
         self.timeline.after(self.chance.expovariate(1 / 200.0), self._clock_corrected)
@@ -614,13 +741,13 @@ class World:
         self.disk.pace = self.chance.choice(("fast", "slow", "slow"))
         self.timeline.after(3.0, self._end_of_rush)
         if self.chance.random() < 0.4:
-            self.timeline.after(self.chance.uniform(1.6, 3.0), self._end_now, self.process)
+            self.timeline.after(self.chance.uniform(1.6, 3.0), self._end_now, self.process, True)
 
     def _end_of_rush(self) -> None:
         self.shared.is_hurried = False
 
     def _wires(self) -> list[Wire]:
-        return [actor.wire for actor in self._actors if actor.wire is not None]
+        return [actor.wire for actor in self.actors if actor.wire is not None]
 
     def _connection_lost(self) -> None:
         for wire in self._some_wires():
@@ -652,6 +779,7 @@ class World:
             self.chance,
             process.loop,
             name=actor.name,
+            on_asked=self.laws.sent,
             on_written=actor.written,
             on_reply=actor.received,
             on_end=actor.disconnected,
