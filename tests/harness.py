@@ -25,7 +25,7 @@ from respq.engine.engine import Engine
 from respq.engine.jobs.job import PHASE_NAMES, Job, Notes
 from respq.engine.jobs.queue import Queue
 from respq.engine.keys.space import Keyspace
-from respq.engine.records import Trimmed
+from respq.engine.records import AnyRecord, Trimmed
 from respq.engine.spread import Spread
 from respq.engine.state import AWAY, State
 from respq.errors import RespqError
@@ -282,22 +282,16 @@ class Harness:
 
     def image(self) -> dict[str, Any]:
         """Return everything about the state, with all payloads, wherever they are."""
-        jobs = [job for queue in self.engine.state.queues.values() for job in queue]
-        away = {job.position for job in jobs if isinstance(job.payload, int)}
-        said = {
-            (position, number): payload
-            for position in away
-            for _, number, payload in payloads.payloads_of(
-                decode_records(self.journal[position - 1])
-            )
-        }
         return image(
             self.engine.state,
             self.now_ms,
-            lambda job: (
-                said[job.position, job.number] if isinstance(job.payload, int) else job.payload
+            payloads_by(
+                self.engine.state, lambda positions: {at: self._records(at) for at in positions}
             ),
         )
+
+    def _records(self, position: int) -> list[AnyRecord]:
+        return decode_records(self.journal[position - 1])
 
     def queue(self, name: str) -> Queue:
         """Return a queue of database 0."""
@@ -365,6 +359,26 @@ def image(
         ],
         "orders": {name: _fields(order) for name, order in state.orders.items()},
     }
+
+
+def payloads_by(
+    state: State, read: Callable[[list[int]], payloads.Batches]
+) -> Callable[[Job], bytes | int]:
+    """Return what finds the payload of each job of a state, in the journal if it is away."""
+    jobs = [job for queue in state.queues.values() for job in queue]
+    away = {job.position for job in jobs if isinstance(job.payload, int)}
+    said = {
+        (position, number): payload
+        for position, records in read(sorted(away)).items()
+        for _, number, payload in payloads.payloads_of(records or ())
+    }
+
+    def find(job: Job) -> bytes | int:
+        if isinstance(job.payload, int):
+            return said[job.position, job.number]
+        return job.payload
+
+    return find
 
 
 def _queue_image(

@@ -428,6 +428,7 @@ class Ledger:
     def compare(self, state: State) -> None:
         """Hold the jobs of a state of the same position against the ledger."""
         there = {}
+        away = set()
         for queue in state.queues.values():
             totals = queue.totals
             pushed = self.pushed.get(queue.number, 0)
@@ -436,8 +437,13 @@ class Ledger:
                 entry = self.jobs.get(job.number)
                 if entry is None or not entry.is_vague:
                     there[job.number] = job.phase, job.order, job.fence, job.payload
+                    if isinstance(job.payload, int):
+                        away.add(job.number)
         known = {
-            entry.number: (entry.phase, entry.order, entry.fence, entry.payload)
+            entry.number: (
+                *(entry.phase, entry.order, entry.fence),
+                len(entry.payload) if entry.number in away else entry.payload,
+            )
             for entry in self.jobs.values()
             if entry.phase != GONE and not entry.is_vague
         }

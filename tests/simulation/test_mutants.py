@@ -14,7 +14,7 @@ from respq.broker.call import Wait
 from respq.broker.command import Command
 from respq.broker.pubsub import PubSub, Said
 from respq.broker.session import Session
-from respq.engine import relocate
+from respq.engine import payloads, relocate
 from respq.engine.core import EngineCore
 from respq.engine.engine import Engine
 from respq.engine.jobs import delivery
@@ -24,6 +24,7 @@ from respq.engine.jobs.full import job_in_full
 from respq.engine.jobs.job import DELAYED, Job
 from respq.engine.jobs.queue import Queue
 from respq.engine.jobs.schedule import Scheduling
+from respq.engine.payloads import payloads_of
 from respq.engine.records import (
     AnswerKept,
     JobRestored,
@@ -137,7 +138,7 @@ def slot_fired_again_after_a_restart(patch: Patch) -> None:
     patch.setattr(Scheduling, "catch_up", catch_up)
 
 
-@mutant("the journal gives the state|no job is lost or invented")
+@mutant("the journal gives the state|no job is lost or invented|cannot be read back")
 def compaction_drops_a_live_job(patch: Patch) -> None:
     say = LIVING[JobsPushed]
 
@@ -337,6 +338,21 @@ def map_cut_short(patch: Patch) -> None:
 @mutant("a message is no reply|protocols are not mixed")
 def message_in_the_wrong_protocol(patch: Patch) -> None:
     patch.setitem(encoder._RESP3, Push, encoder._RESP2[Push])
+
+
+@mutant("the payload is what was pushed|the journal gives the state|no job is lost")
+def payload_of_another_put_back(patch: Patch) -> None:
+    def of_the_next(records: Iterable[Record]) -> Iterator[tuple[int, int, bytes]]:
+        found = [*payloads_of(records)]
+        for (queue, number, _), (*_, payload) in zip(found, found[1:] + found[:1], strict=True):
+            yield queue, number, payload
+
+    patch.setattr(payloads, "payloads_of", of_the_next)
+
+
+@mutant("nobody waits in vain for a payload")
+def payloads_read_and_nobody_told(patch: Patch) -> None:
+    patch.setattr(State, "tell_payloads", lambda state, number: None)
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, cast
 from unittest.mock import patch
@@ -28,11 +29,12 @@ from respq.broker.broker import Broker
 from respq.broker.session import Session
 from respq.config import Settings
 from respq.engine import engine as engine_module
+from respq.engine import payloads
 from respq.engine.engine import Engine
 from respq.engine.jobs import flow, purge
 from respq.engine.jobs.job import BLOCKED, DEAD, DONE
 from respq.engine.records import EpochStarted
-from respq.engine.state import State
+from respq.engine.state import AWAY, State
 from respq.errors import CommitFailed, DiskShort
 from respq.handlers import command_table
 from respq.journal.replay import Replayed, replay
@@ -40,10 +42,11 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
+from respq.runtime.payloads import PayloadReader, read_batches
 from respq.runtime.zones import load_zone
 from respq.server.app import StoppedWhileLoading
 from respq.server.connection import Connection
-from tests.harness import discard, image
+from tests.harness import discard, image, payloads_by
 from tests.simulation import clients
 from tests.simulation.clients import Command, Script, Shared
 from tests.simulation.disk import Disk, Fault, SimulatedJournal, SimulatedWriter
@@ -88,6 +91,7 @@ class Process:
         self.compactor: Compactor | None = None
         self.wires: dict[int, Wire] = {}
         """By session id."""
+        self.payload_reader: PayloadReader | None = None
         self._next_session_id = 1
         self.journal = SimulatedJournal(world.disk, self.loop)
         self.engine = Engine(State(), load_zone)
@@ -108,7 +112,14 @@ class Process:
         """Read the journal back, with clients about meanwhile, and open for business."""
         world, journal, engine = self.world, self.journal, self.engine
         replayed = Replayed()
-        replay(Reading(self), engine.state, lambda sentence: None, replayed)
+        keeps = world.other_chance.random() < 0.5
+        replay(
+            Reading(self),
+            engine.state,
+            lambda sentence: None,
+            replayed,
+            keeps_payloads=lambda: keeps,
+        )
         self.clock.start_from(replayed.now_ms)
         epoch = replayed.epoch + 1
         self.committer = Committer(
@@ -127,13 +138,19 @@ class Process:
             reader=Beside(world.timeline, self.loop, world.reading_s),
             stopwatch_s=self.loop.stopwatch_s,
         )
+        self.payload_reader = PayloadReader(
+            self.core,
+            cast(Any, journal),
+            report=world.unexpected.append,
+            reader=Beside(world.timeline, self.loop, world.payloads_s),
+        )
         demand(not engine.changes, "nothing is done while the journal is read", engine.records)
         world.laws.ledger.compare(engine.state)
         engine.emit(EpochStarted(epoch, self.clock.now_ms(), __version__))
         if self.starts_short:
             world.refuse_growth(self)
         engine.start(self.clock.now_ms())
-        self.core.start(self.committer, self.compactor)
+        self.core.start(self.committer, self.compactor, self.payload_reader)
         self.broker.loading = False
         self.began_s = world.timeline.now_s
         self.core.begin_turn()
@@ -307,6 +324,8 @@ class World:
 
     def __post_init__(self) -> None:
         chance = self.chance = Random(self.seed)
+        self.other_chance = Random(f"payloads {self.seed}")
+        """By which payloads are let go and read back: that is to change little else of a run."""
         self.timeline = Timeline()
         self.digest = hashlib.sha256()
         self.laws = Laws()
@@ -357,6 +376,10 @@ class World:
         """Return how long it takes to read some batches."""
         return self.chance.expovariate(1 / (0.001 if self.disk.pace == "fast" else 0.1))
 
+    def payloads_s(self) -> float:
+        """Return how long it takes to read some batches for their payloads."""
+        return self.other_chance.expovariate(1 / self.other_chance.choice((0.000_1, 0.01, 1.0)))
+
     def committed(self, position: int, blob: bytes) -> None:
         """Let the time of a commit pass, and note it in the ledger."""
         seconds = self.disk.take_seconds()
@@ -405,6 +428,7 @@ class World:
         self._cast()
         end_s = self.hours * 3_600
         self._plan_fault()
+        self._let_go_later()
         while self.timeline.next_s() < end_s:
             self._step()
         self.is_quiet = self.shared.quiet = True
@@ -500,7 +524,8 @@ class World:
         end = replay(process.journal, replayed, lambda sentence: None)
         demand(end.next_position == process.committer.position, "all is in the journal", end)
         now_ms = end.now_ms
-        there, given = image(live, now_ms), image(replayed, now_ms)
+        payload = payloads_by(live, partial(read_batches, cast(Any, process.journal)))
+        there, given = image(live, now_ms, payload), image(replayed, now_ms)
         if there != given:
             raise Broken(f"the journal gives the state: {_difference(there, given)}")
         self.laws.ledger.compare(live)
@@ -605,6 +630,8 @@ class World:
         process.loop.is_alive = False
         if process.compactor is not None:
             self.count["jobs relocated"] += process.compactor.relocated
+        self.count["payloads let go"] += process.engine.state.payloads_let_go
+        self.count["payloads read back"] += process.engine.state.payloads_read
         if self.disk.mode == "always" and not machine and self.chance.random() < 0.3:
             self.disk.fault = "torn"
         process.writer.end(finish=self.chance.random() < 0.5)
@@ -715,6 +742,24 @@ class World:
         elif process is not None and not process.core.failed:
             self.refuse_growth(process)
 
+    def _let_go_later(self) -> None:
+        if not self.is_quiet:
+            mean_s = self._pace * 4
+            self.timeline.after(self.other_chance.expovariate(1 / mean_s), self._let_go_later)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Have no payload in memory but for some at the head of each queue."""
+        process = self.process
+        if process is not None and not process.is_loading and not process.core.failed:
+            committed = process.committer.position - 1
+            for _ in process.engine.letting_go(committed, 0):
+                pass
+            for queue in process.engine.state.queues.values():
+                for job in queue:
+                    is_there = isinstance(job.payload, bytes) or job.position <= committed
+                    demand(is_there, "what is not in the journal is in memory", job.number)
+
     def refuse_growth(self, process: Process) -> None:
         """Have there be a shortage for a while."""
         shortage = DiskShort("there is too little space")
@@ -809,6 +854,7 @@ def small_slices() -> Iterator[None]:
         for module, name, size in (
             *((purge, "PURGE_SLICE", 2), (flow, "FLOW_SLICE", 1), (flow, "CANCEL_SLICE", 2)),
             *((engine_module, "DUE_SLICE", 3), (engine_module, "FREE_SLICE", 3)),
+            *((payloads, "LET_GO_BYTES_MIN", 0), (payloads, "AHEAD_JOBS", 2)),
         ):
             stack.enter_context(patch.object(module, name, size))
         yield
@@ -833,6 +879,9 @@ def check(process: Process, now_ms: int) -> None:
         demand(came == there + gone, "totals add up", queue.name, totals, queue.counts)
         waits = (queue.db, queue.name) in process.broker.waiters.names
         demand(not (waits and queue.deliverable(now_ms)), "nobody waits in vain", queue.name)
+        waits = (AWAY, queue.number) in process.broker.waiters.names
+        is_read = engine.state.wanted or engine.state.reading
+        demand(not waits or is_read, "nobody waits in vain for a payload", queue.name)
 
 
 def blocked_for_good(state: State) -> None:
