@@ -3,8 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.harness import Harness, image
+
+# How long an example takes says something of the machine, and nothing of respq.
+settings.register_profile("respq", deadline=None)
+settings.load_profile("respq")
 
 
 @pytest.fixture

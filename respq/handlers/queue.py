@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import cast
 
 from respq.broker.call import Call, Wait
 from respq.broker.command import Flags, RunAnswer
@@ -195,7 +194,8 @@ def qpop_run(
 ) -> RunAnswer:
     """Lease a job for each request, as far as they last."""
     jobs = engine.lease(now_ms, db, queue, count=len(requests))
-    payloads = cast("list[bytes]", [job.payload for job in jobs])
+    # Of a job that goes out it is in memory.
+    payloads: list[bytes] = [job.payload for job in jobs]  # type: ignore[misc]
     replies = encode_deliveries([job.receipt for job in jobs], payloads)
     return replies, [(job, job.fence) for job in jobs]
 
@@ -396,7 +396,8 @@ def _delivery(job: Job, noack: bool, withmeta: bool) -> Reply:
 
 def _plain_delivery(job: Job) -> tuple[bytes, bytes, bytes]:
     receipt = job.receipt
-    return (receipt[receipt.index(b":") + 1 :], receipt, cast("bytes", job.payload))
+    payload: bytes = job.payload  # type: ignore[assignment]
+    return (receipt[receipt.index(b":") + 1 :], receipt, payload)
 
 
 def _then(terms: PushTerms) -> tuple[bytes, ...]:

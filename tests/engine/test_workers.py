@@ -745,7 +745,7 @@ def run_step(harness: Harness, what: str, name: str, number: int, receipts: list
             receipts += [job[1].decode() for job in jobs]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_what_a_worker_holds_is_what_is_leased_to_it(steps: list[tuple[str, str, int]]) -> None:
     harness = Harness()

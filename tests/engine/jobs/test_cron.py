@@ -253,7 +253,7 @@ FIELD = st.text("0123456789*/,-L#WMONJA", min_size=1, max_size=6)
 
 
 @given(st.lists(FIELD, min_size=5, max_size=5), st.integers(0, 4_102_444_800_000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_refused_or_fires_later(parts: list[str], after_ms: int) -> None:
     try:
         fire_ms = next_fire_ms(" ".join(parts).encode(), BERLIN.encode(), after_ms, load_zone)
@@ -320,7 +320,7 @@ def expected(minute: str, hour: str, zone: tzinfo, after: datetime) -> datetime:
 
 
 @given(NEAR_A_CHANGE, MINUTES, HOURS, st.integers(-4 * 3_600_000, 4 * 3_600_000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_fires_near_a_clock_change_are_those_of_a_walk_through_the_minutes(
     change: tuple[str, str], minute: str, hour: str, offset_ms: int
 ) -> None:
