@@ -9,7 +9,7 @@ WORKDIR /source
 RUN python -m venv /opt/respq
 COPY pyproject.toml README.md LICENSE ./
 COPY respq respq
-RUN /opt/respq/bin/pip install --no-cache-dir .
+RUN /opt/respq/bin/pip install --no-cache-dir '.[lua]'
 
 FROM python:3.11-slim-bookworm
 # A fixed number, so that a mounted directory can be given to it beforehand.

@@ -142,6 +142,19 @@ LABELLED_QUEUES_MAX = 1_000
 """Queues with time series of their own: each costs a monitoring system sixteen."""
 SCRAPE_SLICE = 100
 """Queues read for the metrics in one turn: one slice stays under 1 ms."""
+SCRIPTS_MAX = 1_000
+"""Scripts that are remembered: whoever writes values into their texts must not fill the memory."""
+SCRIPTS_BYTES_MAX = 64 * MIB
+"""Of the text of all of them."""
+SCRIPT_STEPS = 1_000
+"""Instructions after which it is looked whether a script's time is over: some 30 microseconds, but
+one of them may copy a string of megabytes."""
+SCRIPT_COROUTINES_MAX = 10_000
+"""Made by scripts, of which each leaves a little behind: then Lua is started anew."""
+SCRIPT_REPLY_DEPTH_MAX = 1_000
+"""Of arrays in one another: a table that holds itself has no end."""
+SCRIPT_TOKENS_MAX = 2_000
+"""Values handed to a script at once: Lua's stack takes 8,000, the caller's own among them."""
 
 _SIZES = {
     "": 1,
@@ -215,6 +228,17 @@ class Settings:
         0, "close a connection that is silent this long; 0 never", unit="ms"
     )
     drain_ms: int = _setting(10_000, "how long SIGTERM waits for acks of leased jobs", unit="ms")
+    script_ms_max: int = _setting(
+        5_000, "time after which a script that has written nothing is stopped", unit="ms"
+    )
+    script_written_ms_max: int = _setting(
+        30_000,
+        "time after which the server stops for a script that has written: none of it is kept",
+        unit="ms",
+    )
+    script_memory_bytes_max: int = _setting(
+        64 * MIB, "memory that a script may take, garbage included", unit="bytes"
+    )
     log_level: str = _setting(
         "info", "least level that is logged", choices=("debug", "info", "warning", "error")
     )

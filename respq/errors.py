@@ -29,6 +29,9 @@
     ├─ ExecAbort               EXECABORT  a transaction with a refused command in it
     ├─ WrongType               WRONGTYPE
     ├─ Unblocked               UNBLOCKED  CLIENT UNBLOCK … ERROR
+    ├─ NoScript                NOSCRIPT   EVALSHA of a script that the server does not have
+    ├─ NotBusy                 NOTBUSY    SCRIPT KILL while no script runs
+    ├─ ScriptError             any        what a script says; its first word is the prefix
     └─ ProtocolFault           ERR        bytes that are no request: the connection is closed
 
     StartRefused               not for clients: why the server cannot start
@@ -225,6 +228,26 @@ class Unblocked(RespqError):
     prefix = "UNBLOCKED"
 
 
+class NoScript(RespqError):
+    """The server has no script of that SHA-1."""
+
+    prefix = "NOSCRIPT"
+
+
+class NotBusy(RespqError):
+    """No script runs that could be killed."""
+
+    prefix = "NOTBUSY"
+
+
+class ScriptError(RespqError):
+    """An error that a script raised or returned: ``line`` is what its caller reads."""
+
+    def __init__(self, line: str) -> None:
+        self.prefix, _, text = line.partition(" ")
+        super().__init__(text)
+
+
 class ProtocolFault(RespqError):
     """Bytes that are no request; after the reply the connection is closed."""
 
@@ -270,3 +293,7 @@ class JournalRefused(Exception):
 
 class CommitFailed(Exception):
     """The journal did not take a batch: memory is ahead of it, so the process must stop."""
+
+
+class ScriptOverdue(Exception):
+    """A script that has written did not end: only a restart brings its half away."""

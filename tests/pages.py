@@ -40,6 +40,7 @@ _GROUPS = {
     "keys": "Keys",
     "strings": "Strings",
     "transactions": "Transactions",
+    "scripting": "Scripts",
     "pubsub": "Events and messages",
     "connection": "The connection",
     "server": "The server",

@@ -75,6 +75,14 @@ LIMITS = {
     "queues of which": [number(config.METERED_QUEUES_MAX)],
     "schedules": [number(config.SCHEDULES_MAX)],
     "workers": [number(config.WORKERS_MAX)],
+    "scripts that": [number(config.SCRIPTS_MAX), size(config.SCRIPTS_BYTES_MAX)],
+    "time of a script": [
+        f"{DEFAULTS.script_ms_max // 1_000} s",
+        f"{DEFAULTS.script_written_ms_max // 1_000} s",
+    ],
+    "memory of a script": [size(DEFAULTS.script_memory_bytes_max)],
+    "what a script writes": [size(config.TRANSACTION_BYTES_MAX)],
+    "arrays in one another": [number(config.SCRIPT_REPLY_DEPTH_MAX)],
     "a duration": [f"{config.DURATION_MS_MAX // 365 // 86_400_000} years"],
     "databases": [number(config.DATABASES)],
 }

@@ -32,7 +32,7 @@ LAYERS = {
     # The limits of a request have their home in config.
     "resp": Layer({"errors", "config"}, {"hiredis"}, is_pure=True),
     "engine": Layer({"errors", "config"}, {"sortedcontainers", "msgspec", "cronsim"}, is_pure=True),
-    "broker": Layer({"errors", "config", "resp", "engine"}, is_pure=True),
+    "broker": Layer({"errors", "config", "resp", "engine"}, {"lupa"}, is_pure=True),
     "handlers": Layer({"errors", "config", "resp", "engine", "broker"}, is_pure=True),
     "journal": Layer({"errors", "engine", "config"}, {"diskcache"}),
     # Of resp only the type of a reply: what is held is what the broker returned.

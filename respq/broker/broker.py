@@ -17,6 +17,7 @@ from typing import Any
 from respq.broker.call import FOREVER_MS, Wait
 from respq.broker.command import Bound, Command, Flags, RunAnswer
 from respq.broker.pubsub import PubSub, Said, channel_of
+from respq.broker.scripting import Scripts
 from respq.broker.session import Session, nothing_buffered
 from respq.broker.table import CommandTable, Container
 from respq.broker.transaction import enqueue
@@ -66,6 +67,8 @@ class Broker:
         *,
         figures: Callable[[], Figures] = dict,
         report: Callable[[Exception], None] = lambda _: None,
+        log: Callable[[str, str], None] = lambda _, __: None,
+        stopwatch_s: Callable[[], float] = float,
     ) -> None:
         self.engine = engine
         self.table = table
@@ -74,11 +77,16 @@ class Broker:
         """Facts of the process for INFO, which only the runtime can know."""
         self.report = report
         """Told of every unexpected exception that became ``-ERR internal``."""
+        self.log = log
+        """Takes what scripts have to say: debug, info or warning, and the text."""
+        self.stopwatch_s = stopwatch_s
+        """Tells how long scripts run; of its own no time passes."""
         self.sessions: dict[int, Session] = {}
         self.waiters = Waiters()
         engine.state.watched = self.waiters.names
         engine.state.awaited = self.waiters.awaited
         self.pubsub = PubSub(engine)
+        self.scripts = Scripts(self)
         self.outbox: list[tuple[Session, Reply]] = []
         self.closing: list[Session] = []
         self.loading = False
@@ -575,7 +583,7 @@ class Broker:
         if self.engine.state.news:
             self.serve(now_ms)
 
-    def _check_growth(self, command: Command) -> None:
+    def check_growth(self, command: Command) -> None:
         """Raise the shortage there is, if the command would make the state grow."""
         shortage = self.shortage
         if shortage is not None and Flags.DENYOOM in command.flags:
@@ -586,7 +594,7 @@ class Broker:
         """Raise if one of the commands of a transaction would make the state grow."""
         try:
             for request in queued:
-                self._check_growth(self.resolve(request))
+                self.check_growth(self.resolve(request))
         except (MemoryShort, DiskShort) as error:
             # These are Redis' words.
             reason = f"{error.prefix} {error}"
@@ -607,10 +615,15 @@ class Broker:
         for request in queued:
             # All or nothing: an ack whose push may not run any more would lose a job.
             self._check_guards(session, self.resolve(request))
-        return [self._exec_one(session, request, now_ms) for request in queued]
+        return [
+            self.execute_inside(session, self.resolve(request), request, now_ms)
+            for request in queued
+        ]
 
-    def _exec_one(self, session: Session, request: list[bytes], now_ms: int) -> Reply:
-        command = self.resolve(request)
+    def execute_inside(
+        self, session: Session, command: Command, request: list[bytes], now_ms: int
+    ) -> Reply:
+        """Run a request inside of another command, EXEC or a script, as a part of it."""
         command.calls += 1
         try:
             bound = command.bind(request)
@@ -620,7 +633,7 @@ class Broker:
         while isinstance(reply, Wait) and reply.db == AWAY:
             self.read_payloads()
             reply = self._call(session, command, bound, now_ms)
-        # Nothing else blocks inside a transaction.
+        # Nothing else blocks there.
         return reply.otherwise if isinstance(reply, Wait) else reply
 
     def _check_guards(self, session: Session, command: Command) -> None:
@@ -637,7 +650,7 @@ class Broker:
             raise Loading("respq is loading the journal in memory")
         if self.draining and Flags.DRAIN not in flags:
             raise ShuttingDown(str(_STOPPING))
-        self._check_growth(command)
+        self.check_growth(command)
 
 
 def _until_read(away: PayloadsAway) -> Wait:

@@ -61,6 +61,8 @@ class Flags(Flag):
     """Has to do with channels."""
     SUBSCRIBED = auto()
     """Runs in RESP2 while the connection listens to channels."""
+    NOSCRIPT = auto()
+    """Has no place in a script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Arg:
     shares_text: bool = False
     """Of a variadic: what an option says is written down with each of them."""
     counts: bool = False
+    rest: str = ""
+    """Of a variadic that is counted: what else follows it, shown so, belongs to its values."""
     matches: Callable[[bytes], bool] | None = None
     """Of a variadic, or of an option with ``many``: its values end where this says no."""
 
@@ -290,7 +294,8 @@ class Command:
             place += 1
             if arg.counts:
                 count = value
-                if value > len(request) - place:
+                rest = self.variadic is not None and self.variadic[1].rest
+                if value > len(request) - place and not rest:
                     raise SyntaxFault(
                         f"{value} arguments should follow, but there are {len(request) - place}"
                     )
@@ -307,6 +312,8 @@ class Command:
 
     def _variadic_end(self, request: list[bytes], place: int, count: int | None) -> int:
         assert self.variadic is not None
+        if self.variadic[1].rest:
+            return len(request)
         if count is not None:
             return place + count
         matches = self.variadic[1].matches
@@ -374,6 +381,8 @@ class Command:
             arg = self.variadic[1]
             name = " ".join(arg.values[: arg.step] or (self.variadic[0],))
             parts += [f"[{name} ...]"] if self.variadic[1].optional else [name, f"[{name} ...]"]
+            if self.variadic[1].rest:
+                parts.append(f"[{self.variadic[1].rest} ...]")
         for shown, required in self._shown_options():
             parts.append(shown if required else f"[{shown}]")
         return " ".join(parts)

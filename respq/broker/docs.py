@@ -59,6 +59,8 @@ def _arguments(command: Command) -> list[Doc]:
             docs.append(_value(_label(name, arg), arg, flags=flags))
         else:
             docs.append(_group(arg, flags))
+        if arg.rest:
+            docs.append(_node(arg.rest, b"string", flags=flags))
     for doc in docs:
         if doc[b"type"] == b"key":
             doc[b"key_spec_index"] = key_number

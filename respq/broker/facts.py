@@ -23,6 +23,7 @@ _FLAG_WORDS = (
     (Flags.FAST, b"fast"),
     (Flags.NO_AUTH, b"no_auth"),
     (Flags.REFUSED_IN_MULTI, b"no_multi"),
+    (Flags.NOSCRIPT, b"noscript"),
 )
 _FLAG_CATEGORIES = (
     (Flags.WRITE, "write"),
@@ -37,6 +38,7 @@ _GROUP_CATEGORIES = {
     "keys": "keyspace",
     "queue": "queue",
     "schedule": "schedule",
+    "scripting": "scripting",
     "strings": "string",
     "transactions": "transaction",
     "worker": "worker",

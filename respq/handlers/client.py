@@ -15,8 +15,8 @@ from respq.handlers.arguments import Bulk, one_of, read_integer
 from respq.resp.replies import OK, Reply, Verbatim
 
 TABLE = CommandTable()
-_OWN = Flags.STATELESS | Flags.LOADING | Flags.DRAIN
-_OTHERS = Flags.ADMIN | Flags.LOADING | Flags.DRAIN
+_OWN = Flags.STATELESS | Flags.LOADING | Flags.DRAIN | Flags.NOSCRIPT
+_OTHERS = Flags.ADMIN | Flags.LOADING | Flags.DRAIN | Flags.NOSCRIPT
 _USER = b"default"
 _TYPES = (b"normal", b"master", b"replica", b"pubsub")
 

@@ -20,7 +20,7 @@ _RESET = Simple(b"RESET")
 _USER = b"default"
 """The one user that there is."""
 _ANY_TIME = Flags.FAST | Flags.STATELESS | Flags.DRAIN
-_BEFORE_AUTH = _ANY_TIME | Flags.NO_AUTH | Flags.LOADING
+_BEFORE_AUTH = _ANY_TIME | Flags.NO_AUTH | Flags.LOADING | Flags.NOSCRIPT
 _AT_LAST = _BEFORE_AUTH | Flags.NO_MULTI | Flags.SUBSCRIBED
 _BAD_PROTOCOL = "Protocol version is not an integer or out of range"
 

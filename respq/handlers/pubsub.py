@@ -19,7 +19,7 @@ from respq.resp.replies import Push, Replies, Reply
 TABLE = CommandTable()
 _ANY_TIME = Flags.PUBSUB | Flags.LOADING | Flags.DRAIN
 # Of several replies none could stand for the command in what EXEC answers.
-_CHANGES = _ANY_TIME | Flags.SUBSCRIBED | Flags.REFUSED_IN_MULTI
+_CHANGES = _ANY_TIME | Flags.SUBSCRIBED | Flags.REFUSED_IN_MULTI | Flags.NOSCRIPT
 _LOOKS = _ANY_TIME | Flags.STATELESS
 _NOTHING = (None,)
 """As in Redis, to end all subscriptions has an answer where there are none."""

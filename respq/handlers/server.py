@@ -31,7 +31,9 @@ def time_of_day(call: Call) -> Reply:
     return [b"%d" % seconds, b"%d" % (rest_ms * 1_000)]
 
 
-@TABLE.command("CONFIG GET", group="server", since="0.1.0", flags=_READ | Flags.ADMIN)
+@TABLE.command(
+    "CONFIG GET", group="server", since="0.1.0", flags=_READ | Flags.ADMIN | Flags.NOSCRIPT
+)
 def config_get(call: Call, *parameter: Parameter) -> Reply:
     """Return the settings whose names match, by Redis' names and by our own."""
     matchers = [glob(pattern.lower()) for pattern in parameter]
@@ -46,7 +48,7 @@ def config_get(call: Call, *parameter: Parameter) -> Reply:
     "SHUTDOWN",
     group="server",
     since="0.1.0",
-    flags=Flags.ADMIN | Flags.DRAIN | Flags.REFUSED_IN_MULTI,
+    flags=Flags.ADMIN | Flags.DRAIN | Flags.REFUSED_IN_MULTI | Flags.NOSCRIPT,
 )
 def shutdown(call: Call, *, save: Save = None, now: Now = False, force: Force = False) -> Reply:
     """Stop the server as SIGTERM does; with NOW it does not wait for acks."""
@@ -73,6 +75,7 @@ def _parameters(settings: Settings) -> Iterator[tuple[bytes, bytes]]:
         "databases": DATABASES,
         "dir": settings.data_dir,
         "loglevel": settings.log_level,
+        "lua-time-limit": settings.script_ms_max,
         "maxclients": settings.maxclients,
         "maxmemory": settings.maxmemory,
         "maxmemory-policy": "noeviction",

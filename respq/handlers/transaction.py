@@ -10,7 +10,7 @@ from respq.handlers.arguments import Key
 from respq.resp.replies import OK, Reply
 
 TABLE = CommandTable()
-_FLAGS = Flags.NO_MULTI | Flags.FAST | Flags.DRAIN | Flags.LOADING
+_FLAGS = Flags.NO_MULTI | Flags.FAST | Flags.DRAIN | Flags.LOADING | Flags.NOSCRIPT
 
 
 @TABLE.command("MULTI", group="transactions", since="0.1.0", flags=_FLAGS)

@@ -26,7 +26,7 @@ from respq.config import Settings
 from respq.engine.engine import Engine
 from respq.engine.records import EpochStarted
 from respq.engine.state import State
-from respq.errors import CommitFailed
+from respq.errors import CommitFailed, ScriptOverdue
 from respq.handlers import command_table
 from respq.journal.disk import DiskJournal
 from respq.journal.journal import BatchSource
@@ -75,15 +75,17 @@ class Server:
         self.run_id = secrets.token_hex(20)
         self.started_s = time.monotonic()
         self.engine = Engine(State(), load_zone)
+        self.clock = Clock()
         self.broker = Broker(
             self.engine,
             command_table(),
             settings,
             figures=self.figures,
             report=lambda error: log.error("a command failed unexpectedly", cause=error),
+            log=lambda level, text: log.by_level(level)("a script says", text=text),
+            stopwatch_s=self.clock.stopwatch_s,
         )
         self.broker.loading = True
-        self.clock = Clock()
         self.core = Core(self.broker, self.clock, settings, self.loop, fail=self.fail)
         self.core.pressure.report = log.warning
         self.sidecar = _sidecar(self.core, settings)
@@ -252,6 +254,8 @@ class Server:
         self.status = 1
         if isinstance(error, CommitFailed):
             self.log.error(f"stopping: the journal failed; {_AFTER_A_FAILURE}", reason=error)
+        elif isinstance(error, ScriptOverdue):
+            self.log.error(f"stopping: {error}; {_AFTER_A_FAILURE}")
         else:
             self.log.error(
                 f"stopping: a command failed after its first change; {_AFTER_A_FAILURE}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,10 @@ class Log:
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
+
+    def by_level(self, level: str) -> Callable[..., None]:
+        """Return the method for a level."""
+        return {"debug": self.debug, "info": self.info, "warning": self.warning}[level]
 
     def debug(self, event: str, **facts: Any) -> None:
         """Tell what only somebody who looks for a fault wants to know."""

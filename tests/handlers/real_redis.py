@@ -90,7 +90,7 @@ def tree_from(stream: BinaryIO) -> Tree:
     line = stream.readline()
     kind, rest = chr(line[0]), line[1:-2]
     match kind:
-        case "+" | "-" | ":" | "," | "#" | "_":
+        case "+" | "-" | ":" | "," | "#" | "_" | "(":
             return kind, rest
         case "$" | "=":
             length = int(rest)
