@@ -118,7 +118,9 @@ def acl_categories(command: Command | Container) -> list[str]:
     if isinstance(command, Container):
         return [_SLOW] if command.bare is None else acl_categories(command.bare)
     categories = [_GROUP_CATEGORIES[command.group]] if command.group in _GROUP_CATEGORIES else []
-    categories += [word for flag, word in _FLAG_CATEGORIES if flag in command.flags]
+    # A script that may not write is no reader by itself: what it calls is.
+    flags = command.flags & ~Flags.READONLY if command.group == "scripting" else command.flags
+    categories += [word for flag, word in _FLAG_CATEGORIES if flag in flags]
     categories.append("fast" if Flags.FAST in command.flags else _SLOW)
     return categories + [word for word in command.categories if word not in categories]
 

@@ -44,7 +44,7 @@ def discard(call: Call) -> Reply:
     "WATCH",
     group="transactions",
     since="0.1.0",
-    flags=Flags.NO_MULTI | Flags.FAST | Flags.DRAIN,
+    flags=Flags.NO_MULTI | Flags.FAST | Flags.DRAIN | Flags.NOSCRIPT,
 )
 def watch(call: Call, *key: Key) -> Reply:
     """Have the next EXEC do nothing if one of these keys changes before it."""
@@ -58,7 +58,7 @@ def watch(call: Call, *key: Key) -> Reply:
     "UNWATCH",
     group="transactions",
     since="0.1.0",
-    flags=Flags.FAST | Flags.DRAIN | Flags.LOADING,
+    flags=Flags.FAST | Flags.DRAIN | Flags.LOADING | Flags.NOSCRIPT,
 )
 def unwatch(call: Call) -> Reply:
     """Watch no key any more."""

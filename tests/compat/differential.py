@@ -18,13 +18,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.compat.families import keys, strings
+from tests.compat.families import keys, scripts, strings
 from tests.compat.families.family import Family, Normal, Request
 from tests.compat.families.keys import PASS_MS
 from tests.handlers.real_redis import RealRedis, RedisConnection, tree
 from tests.harness import WAITS, Client, Harness, image
 
-FAMILIES: tuple[Family, ...] = (keys.FAMILY, keys.TRANSACTIONS, strings.FAMILY)
+FAMILIES: tuple[Family, ...] = (keys.FAMILY, keys.TRANSACTIONS, scripts.FAMILY, strings.FAMILY)
 CLIENTS = 3
 DATABASES = (0, 1)
 TRIES = 3
@@ -108,7 +108,7 @@ def normal(request: Request, reply: Any) -> Any:
     """Return what of a reply must be the same."""
     if reply[0] == "-":
         # Ours name the word at which they stopped.
-        text = reply[1].partition(b" near ")[0]
+        text = reply[1].partition(b" script: ")[0].partition(b" near ")[0]
         return "-", b"ERR syntax error" if text.startswith(b"ERR syntax error") else text
     name = request[0].upper()
     if name not in NORMAL or reply[1] is None or reply == QUEUED:

@@ -48,7 +48,9 @@ def test_random_commands_of_all_families_do_what_redis_does(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("family", FAMILIES[2:], ids=lambda family: next(iter(family.looks)))
+@pytest.mark.parametrize(
+    "family", FAMILIES[2:], ids=lambda family: next(iter(family.looks), "scripts")
+)
 def test_random_commands_of_one_family_do_what_redis_does(redis: RealRedis, family: Family) -> None:
     """They meet more often than among those of all."""
 

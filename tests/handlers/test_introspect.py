@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis._parsers.helpers import parse_command_resp3
 
-from respq.broker.command import Command
+from respq.broker.command import Command, Flags
 from respq.broker.table import Container
 from respq.errors import RespqError
 from respq.handlers import command_table
@@ -32,6 +32,8 @@ SHARED = [
     *("object|freq", "get", "set", "setnx", "setex", "psetex", "getset", "getdel", "getex", "mget"),
     *("mset", "msetnx", "append", "strlen", "incr", "decr", "incrby", "decrby", "incrbyfloat"),
     *("getrange", "substr", "setrange"),
+    *("eval", "eval_ro", "evalsha", "evalsha_ro", "script", "script|load", "script|exists"),
+    *("script|flush", "script|kill", "script|help"),
 ]
 
 
@@ -100,6 +102,17 @@ def test_every_shared_command_has_the_arity_of_redis(redis: RedisConnection) -> 
             assert arity == int(theirs[1][1]), command.full_name
             shared += 1
     assert shared > 25
+
+
+def test_what_has_no_place_in_a_script_is_what_has_none_in_redis(redis: RedisConnection) -> None:
+    shared = 0
+    for command in TABLE:
+        (_, theirs) = redis.say(f"COMMAND INFO {command.full_name}")[1][0]
+        if theirs:
+            refused = b"noscript" in simple(theirs[2])
+            assert (Flags.NOSCRIPT in command.flags) == refused, command.full_name
+            shared += refused
+    assert shared > 20
 
 
 def test_containers_nest_their_subcommands_as_redis_nests_them(redis: RedisConnection) -> None:
