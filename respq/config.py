@@ -272,6 +272,11 @@ class Settings:
                 f"listening on {exposed[0]} without a password would open the server to everyone: "
                 "set a password (RESPQ_PASSWORD) or pass --no-protected-mode"
             )
+        if self.script_memory_bytes_max < MIB:
+            raise BadSetting(
+                f"script_memory_bytes_max {self.script_memory_bytes_max} is too little for any "
+                "script: 1mb is the least"
+            )
         if self.payload_bytes_max > self.query_buffer_bytes_max:
             raise BadSetting(
                 f"payload_bytes_max {self.payload_bytes_max} is larger than "

@@ -60,9 +60,12 @@ class Script:
     """The line in which it returns; 0 if there are several such lines."""
 
     def __post_init__(self) -> None:
-        text = self.text
-        lines = {text.count(b"\n", 0, each.start()) + 1 for each in _RETURN.finditer(text)}
-        self.return_line = lines.pop() if len(lines) == 1 else 0
+        self.return_line = 0
+        first = _RETURN.search(self.text)
+        if first is not None:
+            end = self.text.find(b"\n", first.end())
+            if end < 0 or _RETURN.search(self.text, end) is None:
+                self.return_line = self.text.count(b"\n", 0, first.start()) + 1
 
 
 class Scripts:
@@ -344,7 +347,9 @@ class Scripts:
         return (self._random >> 17) % _RANDOM_MAX / _RANDOM_MAX
 
     def _seed(self, seed: float) -> None:
-        self._random = (int(seed) & 0xFFFFFFFF) << 16 | _RANDOM_LOW
+        # What does not fit becomes what it becomes in C.
+        whole = int(seed) if abs(seed) < 2**31 else -(2**31)
+        self._random = (whole & 0xFFFFFFFF) << 16 | _RANDOM_LOW
 
 
 def _word(word: Token) -> bytes:

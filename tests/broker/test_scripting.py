@@ -555,6 +555,9 @@ def test_random_numbers_are_those_of_redis() -> None:
     )
     seeded = "math.randomseed(5) return {math.random(1000), tostring(math.random())}"
     assert answer(client, seeded) == [525, b"0.27285430173988"]
+    for seed in ("1/0", "-1/0", "0/0", "2^31", "-2^31 - 1"):
+        drawn = answer(client, f"math.randomseed({seed}) return math.random(1000)")
+        assert drawn == answer(client, "math.randomseed(-2^31) return math.random(1000)")
 
 
 def test_the_rest_of_the_redis_table() -> None:

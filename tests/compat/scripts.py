@@ -152,6 +152,17 @@ return tostring(1e15) .. tostring(2^53) .. tostring(1/3)
 return {tonumber('0x10'), tonumber('10', 2), tonumber('z', 36), tonumber('x')}
 return table.concat({1, 2, 'x'}, '-')
 return table.concat({{}})
+table.insert(math, 1)
+table.insert()
+table.insert({})
+local t = {1, 2} table.insert(t, 1, 0) table.insert(t, 5) return t
+local at = ('abc'):find(nil) return at
+local at = string.find('abc') return at
+return ('abc'):match('(')
+return string.gsub('abc', '%w', 1, 2)
+return string.rep()
+return unpack(nil)
+return unpack({}, 'x')
 local t = {3, 1, 2} table.sort(t) return t
 return coroutine.wrap(function() return redis.call('echo', 'in co') end)()
 return coroutine.wrap(function() error('in co') end)()

@@ -248,16 +248,16 @@ def _pack_integer(step: _Step, number: Number) -> bytes:
     return raw if step.order == "little" else raw[::-1]
 
 
-def struct_unpack(shape: bytes, data: bytes, start: int) -> tuple[Value, ...]:
+def struct_unpack(shape: bytes, data: bytes, start: Number) -> tuple[Value, ...]:
     """Return the values that a format finds in bytes, and the place behind them.
 
     Raises:
         BadFormat: the format cannot be read, or the bytes are too few for it.
     """
     steps = _Format("unpack", shape)
-    if start < 1:
+    if not 1 <= start < 2**53:
         raise steps.bad_argument(3, "offset must be 1 or greater")
-    steps.at = start - 1
+    steps.at = int(start) - 1
     values: list[Value] = []
     for step in steps:
         size = step.size

@@ -171,8 +171,9 @@ local readers = {
         return value, after
     end,
     [0xCF] = function(text, place)
+        -- As in Redis, which has no larger ones.
         local bytes, after = take(text, place, 8)
-        return host.unpack_integer(bytes, false), after
+        return host.unpack_integer(bytes, true), after
     end,
     [0xD0] = function(text, place)
         local value, after = signed(text, place, 1)

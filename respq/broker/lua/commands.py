@@ -173,7 +173,7 @@ function redis.log(...)
     if count < 2 then refuse("redis.log() requires two arguments or more.") end
     local level = ...
     if type(level) ~= "number" then refuse("First argument must be a number (log level).") end
-    if level < 0 or level > 3 then refuse("Invalid debug level.") end
+    if not (level >= 0 and level <= 3) then refuse("Invalid debug level.") end
     local words = {}
     for place = 2, count do
         local word = select(place, ...)

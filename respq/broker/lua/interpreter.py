@@ -160,12 +160,12 @@ class Interpreter:
 
     def compile(self, text: bytes) -> Chunk:
         """Compile a script, of text only; raise `BadScript`."""
-        self._make_room(len(text))
+        self._make_room(3 * len(text))
         try:
             compiled = self._compile(text)
         except lua51.LuaError as error:
             self.is_worn = True
-            raise BadScript(str(error)) from None
+            raise BadScript(str(error).partition("\n")[0]) from None
         if compiled.__class__ is tuple:
             raise BadScript(compiled[1].decode(errors="surrogateescape"))
         return compiled

@@ -18,6 +18,9 @@ local error, getinfo, next, pcall, rawget, rawset, select, setmetatable, tostrin
     error, debug.getinfo, next, pcall, rawget, rawset, select, setmetatable, tostring, type, xpcall
 local getmetatable, loadstring, setfenv, sethook = getmetatable, loadstring, setfenv, debug.sethook
 local concat, format, insert = table.concat, string.format, table.insert
+local gsub = string.gsub
+local PATTERN_MAX = 5000
+local OUR_POSITION = "^respq:%d+: "
 local READONLY = "Attempt to modify a readonly table"
 local OURS = "=respq"
 
@@ -28,8 +31,8 @@ local tools = {null = newproxy()}
 -- in the line of a `return`.
 local return_line = 0
 local function position(is_handler)
-    -- To find a level takes as long as it is deep.
-    for level = 2, 200 do
+    -- To find a level takes as long as it is deep; JSON may be 1,000 arrays deep.
+    for level = 2, 2500 do
         local info = getinfo(level, "Sl")
         if info == nil then return nil end
         if info.what == "tail" then
@@ -130,6 +133,7 @@ local function caught(ok, ...)
     if over ~= nil then error(over, 0) end
     if ok then return true, ... end
     local problem = ...
+    if type(problem) == "string" then return false, (gsub(problem, OUR_POSITION, "")) end
     if type(problem) == "table" then
         local text = rawget(problem, "err")
         if type(text) == "string" or type(text) == "number" then return false, text end
@@ -299,6 +303,22 @@ function maths.randomseed(...)
 end
 
 local strings = copy(string)
+-- Lua's own searches go as deep as a pattern is long, and so deep is not the stack of the process.
+for _, name in next, {"find", "gfind", "gmatch", "gsub", "match"} do
+    local search = string[name]
+    strings[name] = function(...)
+        local _, pattern = ...
+        local kind = type(pattern)
+        if kind ~= "string" and kind ~= "number" then
+            local called = getinfo(1, "n")
+            local place = called.namewhat == "method" and 1 or 2
+            local got = select("#", ...) < 2 and "no value" or kind
+            tools.bad_argument(place, called.name or name, "string expected, got " .. got)
+        end
+        if kind == "string" and #pattern > PATTERN_MAX then raise("pattern too complex") end
+        return search(...)
+    end
+end
 local rep, dump = string.rep, string.dump
 function strings.rep(...)
     local text, count = ...
@@ -318,11 +338,39 @@ end
 getmetatable("").__index = strings
 getmetatable("").__metatable = false
 
+-- Lua's own counts in 32 bits, and does not stop at their end.
+local unpack = unpack
+function safe.unpack(...)
+    need("table", 1, "unpack", ...)
+    local from, first, last = ...
+    first = first == nil and 1 or number(2, "unpack", first, ...)
+    last = last == nil and #from or number(3, "unpack", last, ...)
+    if last < first then return end
+    if not (last - first < 8000 and first > -2 ^ 31 and last < 2 ^ 31 - 1) then
+        raise("too many results to unpack")
+    end
+    return unpack(from, first, last)
+end
+
+local tables = copy(table)
+function tables.insert(...)
+    local into, place = ...
+    if into ~= nil and behind[into] ~= nil then error(READONLY, 0) end
+    if select("#", ...) > 2 then
+        local number = tonumber(place) or 1
+        if not (number > -8000 and number < 2 ^ 31) then
+            -- To move what is behind it would take for ever.
+            tools.bad_argument(2, "insert", "position out of bounds")
+        end
+    end
+    return insert(...)
+end
+
 local globals = {
     _VERSION = _VERSION,
     assert = assert, error = error, gcinfo = gcinfo, ipairs = ipairs, rawequal = rawequal,
-    select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
-    string = shield(strings), table = shield(copy(table)), math = shield(maths),
+    select = select, tonumber = tonumber, tostring = tostring, type = type,
+    string = shield(strings), table = shield(tables), math = shield(maths),
     coroutine = shield(coroutines),
 }
 for name, value in next, safe do globals[name] = value end
@@ -343,6 +391,12 @@ function tools.compile(text)
 end
 
 local function handler(problem)
+    if type(problem) == "string" and problem:find(OUR_POSITION) then
+        -- A function of C says that it was called by ours, which was called by a script.
+        local _, line, name = position(true)
+        local shown = line ~= nil and name .. ":" .. line .. ": " or ""
+        problem = shown .. gsub(problem, OUR_POSITION, "")
+    end
     if over ~= nil and problem == over then problem = {err = over}
     elseif type(problem) ~= "table" then problem = {err = "ERR " .. tostring(problem)} end
     local source, line = position(true)
