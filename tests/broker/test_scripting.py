@@ -593,3 +593,14 @@ def test_without_lua_a_script_says_what_to_install(monkeypatch: pytest.MonkeyPat
         )
     assert harness.say("SCRIPT EXISTS x") == [0]
     assert harness.refusal("EVALSHA x 0") == "NOSCRIPT No matching script. Please use EVAL."
+
+
+def test_a_script_gets_a_payload_that_is_not_in_memory(harness: Harness) -> None:
+    harness.say("QPUSH q a")
+    harness.say("QPUSH q b")
+    harness.let_go()
+    harness.reads = False
+
+    script = "return {redis.call('QPOP', 'q')[3], redis.call('QPOP', 'q')[3]}"
+
+    assert answer(harness.default, script) == [b"a", b"b"]
