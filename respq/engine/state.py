@@ -182,9 +182,7 @@ class State:
         self.live = True
         for queue in self.queues.values():
             queue.dead.clear()
-            for job in sorted(queue, key=attrgetter("order")):
-                self.first_order = min(self.first_order, job.order)
-                self._enter(job)
+            self._enter_all(queue)
             for parent in [each for each in queue.orphaned if each not in queue.children]:
                 del queue.orphaned[parent]
             _keep_youngest(queue.answers)
@@ -229,6 +227,31 @@ class State:
         if queue.settings.maxbytes is not None:
             queue.count_bytes(phase, job.payload_bytes)
         self._time(job)
+
+    def _enter_all(self, queue: Queue) -> None:
+        """Put all jobs of a queue into the indexes of their phases, in their order.
+
+        READY ones, of which there may be millions, go in by priority, and not one by one.
+        """
+        jobs = sorted(queue, key=attrgetter("order"))
+        if jobs:
+            self.first_order = min(self.first_order, jobs[0].order)
+        ready: dict[int | bytes, list[Job]] = {}
+        at_once = queue.groups is None and queue.settings.maxbytes is None
+        for job in jobs:
+            if job.phase != READY or not at_once:
+                self._enter(job)
+                continue
+            bucket = ready.get(job.priority)
+            if bucket is None:
+                bucket = ready[job.priority] = []
+            bucket.append(job)
+            if job.options is not None:
+                self._time(job)
+            if isinstance(job.payload, int):
+                queue.has_away = True
+        for priority, bucket in ready.items():
+            queue.ready.extend(priority, bucket)
 
     def _time(self, job: Job) -> None:
         """Put a job into the indexes of instants."""
