@@ -132,7 +132,8 @@ def _keys(command: Command, spec: KeySpec) -> str:
     if spec.to_the_options:
         return f"{spec.index} up to the options"
     each = f", every {spec.step}" if spec.step > 1 else ""
-    return f"{spec.index} to the last{each}" if spec.to_the_end else str(spec.index)
+    but = " but one" if spec.behind else ""
+    return f"{spec.index} to the last{but}{each}" if spec.to_the_end else str(spec.index)
 
 
 def _wrapped(syntax: str) -> list[str]:

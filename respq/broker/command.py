@@ -7,6 +7,7 @@ The parameters of a handler after ``call`` are the arguments of the command, eac
                       that must be given follow (``AUTH [username] password``) by its `Arg`
     *names            one argument or more; as many as a ``counts`` argument before it says,
                       else as far as ``matches`` holds, else all that is left
+    keyword, last     the last word, behind the ``*names`` (``BLPOP key [key ...] timeout``)
     keyword-only      an option, in any order after the arguments: ``TOKEN value …``;
                       a bool is a bare token, ``words`` is one of several bare tokens; an
                       `ArgGroup` stands for many options that the handler gets as one value
@@ -89,6 +90,10 @@ class Arg:
     """Of an option: its first value says how many others follow, each as the last of ``values``."""
     many: bool = False
     """Of an option: all words that are left are its values."""
+    as_counted: bool = False
+    """Of an option: it has as many values as the ``counts`` argument says there are keys."""
+    leads: bool = False
+    """Of a flag: it stands before the variadic, and may be given again."""
     repeats_max: int = 0
     """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none. Of a
     variadic: how many there may be; 0 for any number."""
@@ -100,6 +105,8 @@ class Arg:
     counts: bool = False
     rest: str = ""
     """Of a variadic that is counted: what else follows it, shown so, belongs to its values."""
+    last: bool = False
+    """Of a keyword: the one word behind a variadic; it is read first."""
     matches: Callable[[bytes], bool] | None = None
     """Of a variadic, or of an option with ``many``: its values end where this says no."""
 
@@ -144,6 +151,8 @@ class Command:
     options: tuple[Option, ...]
     categories: tuple[str, ...] = ()
     """ACL categories besides those that the flags and the group say."""
+    last: tuple[str, Arg] | None = None
+    """The word behind the variadic; there are no options then."""
     calls: int = 0
     """How often it ran."""
     failures: int = 0
@@ -167,6 +176,7 @@ class Command:
     """By parameter."""
     _required: list[Option] = field(init=False)
     _tokens: dict[bytes, Option] = field(init=False)
+    _leading: set[bytes] = field(init=False)
     plain_length: int = field(init=False)
     """Of a request whose words are the arguments as they are; -1 if there is none such.
 
@@ -190,13 +200,14 @@ class Command:
         if self.variadic is not None:
             words.append(self.variadic[1])
         plain = all(arg.is_plain and not arg.optional and not arg.counts for arg in words)
-        plain = plain and not self._required
+        plain = plain and not self._required and self.last is None
         # A variadic of several words is never one word.
         plain = plain and (self.variadic is None or self.variadic[1].step == 1)
         self.plain_length = self.words_count + len(words) if plain else -1
         self.arity = self._arity()
         ends = self.variadic is None and not self.options
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
+        self._leading = {token for token, each in self._tokens.items() if each.arg.leads}
         uneven = self.variadic is not None and not self.options
         self.step = self.variadic[1].step if uneven and self.variadic is not None else 1
 
@@ -253,14 +264,14 @@ class Command:
             matches = self.variadic[1].matches
             if count is None and matches is not None:
                 count = len([*takewhile(matches, request[place:])])
-            end = len(request) if count is None else place + count
+            end = len(request) - (self.last is not None) if count is None else place + count
             step = self.variadic[1].step
             positions += range(place, end, step) if end <= len(request) else ()
         return positions
 
     def _arity(self) -> int:
         required = sum(
-            1 + (len(option.arg.values) or 1) * (not option.is_flag)
+            1 + (len(option.arg.values) or 1) * (not option.is_flag and not option.arg.words)
             for option in self.options
             if option.is_required
         )
@@ -268,6 +279,7 @@ class Command:
         if self.variadic is not None and not self.variadic[1].optional:
             variadic = self.variadic[1].step
         least = self.words_count + self.required_count + variadic + required
+        least += self.last is not None
         exact = (
             self.required_count == len(self.arguments)
             and self.variadic is None
@@ -278,6 +290,11 @@ class Command:
     def _bind(self, request: list[bytes]) -> Bound:
         self.check_arity(request)
         place = self.words_count
+        named: dict[str, Any] = {}
+        if self.last is not None:
+            name, last = self.last
+            named[name] = last.read(request[-1])
+            request = request[:-1]
         if self.step > 1 and (len(request) - place - len(self.arguments)) % self.step:
             # Redis, too, finds this only when the command runs, not when it is queued.
             raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
@@ -297,9 +314,13 @@ class Command:
                 rest = self.variadic is not None and self.variadic[1].rest
                 if value > len(request) - place and not rest:
                     raise SyntaxFault(
-                        f"{value} arguments should follow, but there are {len(request) - place}"
+                        f"syntax error: {value} arguments should follow, but there are "
+                        f"{len(request) - place}"
                     )
             values.append(value)
+        while self._leading and place < len(request) and request[place].upper() in self._leading:
+            named[self._tokens[request[place].upper()].parameter] = True
+            place += 1
         if self.variadic is not None:
             end = self._variadic_end(request, place, count)
             most = self.variadic[1].repeats_max
@@ -308,7 +329,10 @@ class Command:
                 raise SyntaxFault(f"{end - place} {what}s at once are over the limit of {most}")
             values += map(self.variadic[1].read, request[place:end])
             place = end
-        return values, self._bind_options(request, place)
+        if self.last is not None:
+            return values, named
+        options = self._bind_options(request, place, count)
+        return values, {**named, **options} if named else options
 
     def _variadic_end(self, request: list[bytes], place: int, count: int | None) -> int:
         assert self.variadic is not None
@@ -321,20 +345,22 @@ class Command:
         while end < len(request) and (matches is None or matches(request[end])):
             end += 1
         if end == place and not self.variadic[1].optional:
-            raise SyntaxFault(near(request[place]))
+            raise SyntaxFault(near(request[place]) if place < len(request) else "syntax error")
         return end
 
-    def _bind_options(self, request: list[bytes], place: int) -> dict[str, Any]:
+    def _bind_options(
+        self, request: list[bytes], place: int, counted: int | None
+    ) -> dict[str, Any]:
         named: dict[str, Any] = {}
         excluded: set[str] = set()
         while place < len(request):
             token = request[place].upper()
             option = self._tokens.get(token)
-            if option is None or option.arg.excludes in excluded:
+            if option is None or option.arg.leads or option.arg.excludes in excluded:
                 raise SyntaxFault(near(request[place]))
             arg = option.arg
             if arg.repeats_max:
-                value, place = _read_option(arg, request, place)
+                value, place = _read_option(arg, request, place, counted)
                 given = named[option.parameter] = (*named.get(option.parameter, ()), value)
                 if len(given) > arg.repeats_max:
                     raise SyntaxFault(
@@ -349,10 +375,11 @@ class Command:
                 named[option.parameter] = token if arg.words else True
                 place += 1
             else:
-                named[option.parameter], place = _read_option(arg, request, place)
+                named[option.parameter], place = _read_option(arg, request, place, counted)
         for option in self._required:
             if option.parameter not in named:
-                raise SyntaxFault(f"syntax error: {option.arg.token.decode()} is missing")
+                what = option.arg.token or b" | ".join(option.arg.words)
+                raise SyntaxFault(f"syntax error: {what.decode()} is missing")
         return self._gather_groups(named)
 
     def _gather_groups(self, named: dict[str, Any]) -> dict[str, Any]:
@@ -377,12 +404,15 @@ class Command:
         for name, arg in self.arguments:
             shown = (arg.values or (name,))[0]
             parts.append(f"[{shown}]" if arg.optional else shown)
+        parts += [f"[{each.arg.token.decode()}]" for each in self.options if each.arg.leads]
         if self.variadic is not None:
             arg = self.variadic[1]
             name = " ".join(arg.values[: arg.step] or (self.variadic[0],))
             parts += [f"[{name} ...]"] if self.variadic[1].optional else [name, f"[{name} ...]"]
             if self.variadic[1].rest:
                 parts.append(f"[{self.variadic[1].rest} ...]")
+        if self.last is not None:
+            parts.append((self.last[1].values or self.last)[0])
         for shown, required in self._shown_options():
             parts.append(shown if required else f"[{shown}]")
         return " ".join(parts)
@@ -390,6 +420,8 @@ class Command:
     def _shown_options(self) -> Iterator[tuple[str, bool]]:
         groups: dict[str, list[Option]] = {}
         for option in self.options:
+            if option.arg.leads:
+                continue
             groups.setdefault(option.arg.excludes or option.parameter, []).append(option)
         for options in groups.values():
             text = " | ".join(_shown(option.arg, option.is_flag) for option in options)
@@ -402,11 +434,15 @@ def near(word: bytes) -> str:
     return f"syntax error near '{text}'"
 
 
-def _read_option(arg: Arg, request: list[bytes], place: int) -> tuple[Any, int]:
+def _read_option(
+    arg: Arg, request: list[bytes], place: int, counted: int | None = None
+) -> tuple[Any, int]:
     """Read the option whose token stands at ``place``; return its value and the next place."""
     count = len(request) - place - 1 if arg.many else len(arg.values) or 1
     if arg.many and arg.matches is not None:
         count = len([*takewhile(arg.matches, request[place + 1 :])])
+    if arg.as_counted and counted is not None:
+        count = counted
     if arg.counted:
         count = _count_of(arg, request, place) + 1
     raw = request[place + 1 : place + 1 + count]
@@ -441,6 +477,6 @@ def _shown(arg: Arg, is_flag: bool) -> str:
         return token
     parts = "".join(f" [{_shown(part, False)}]" for part in arg.parts)
     values = " ".join(arg.values)
-    more = f" [{arg.values[-1]} ...]" if arg.many or arg.counted else ""
+    more = f" [{arg.values[-1]} ...]" if arg.many or arg.counted or arg.as_counted else ""
     more += f" [{token} {values} ...]" if arg.repeats_max else ""
     return f"{token} {values}{parts}{more}"

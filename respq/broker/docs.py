@@ -52,6 +52,8 @@ def _arguments(command: Command) -> list[Doc]:
     for name, arg in command.arguments:
         optional = [b"optional"] if arg.optional else []
         docs.append(_value(_label(name, arg), arg, flags=optional))
+    leading = [option.arg.token for option in command.options if option.arg.leads]
+    docs += [_token(token, [b"optional"]) for token in leading]
     if command.variadic is not None:
         name, arg = command.variadic
         flags = [b"optional", b"multiple"] if arg.optional else [b"multiple"]
@@ -61,6 +63,9 @@ def _arguments(command: Command) -> list[Doc]:
             docs.append(_group(arg, flags))
         if arg.rest:
             docs.append(_node(arg.rest, b"string", flags=flags))
+    if command.last is not None:
+        name, arg = command.last
+        docs.append(_value(_label(name, arg), arg, flags=[]))
     for doc in docs:
         if doc[b"type"] == b"key":
             doc[b"key_spec_index"] = key_number
@@ -82,6 +87,8 @@ def _options(command: Command) -> list[Doc]:
     """Return the options; those that exclude one another stand together."""
     groups: dict[str, list[Option]] = {}
     for option in command.options:
+        if option.arg.leads:
+            continue
         groups.setdefault(option.arg.excludes or option.parameter, []).append(option)
     docs = []
     for name, options in groups.items():
@@ -107,10 +114,10 @@ def _with_token(arg: Arg, flags: list[bytes]) -> Doc:
     """Return an option that has values behind its token, and perhaps options of its own."""
     if arg.repeats_max:
         flags = [*flags, b"multiple", b"multiple_token"]
-    if len(arg.values) == 1 and not arg.parts and not arg.many:
+    if len(arg.values) == 1 and not arg.parts and not arg.many and not arg.as_counted:
         return _value(arg.values[0], arg, token=arg.token, flags=flags)
     values = [_value(label, arg, flags=[]) for label in arg.values]
-    if arg.many or arg.counted:
+    if arg.many or arg.counted or arg.as_counted:
         values[-1] = _value(arg.values[-1], arg, flags=[b"multiple"])
     parts = [_with_token(part, [b"optional"]) for part in arg.parts]
     name = arg.token.decode().lower()

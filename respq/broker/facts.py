@@ -59,11 +59,18 @@ class KeySpec:
     """How far behind the number of keys the first one stands; 0 if there is no number."""
     to_the_options: bool = False
     step: int = 1
+    behind: int = 0
+    """Words behind the last key, of those that go to the end."""
 
     @property
     def moves(self) -> bool:
         """Whether where the keys are depends on the other words."""
         return bool(self.first_after) or self.to_the_options
+
+    @property
+    def last_key(self) -> int:
+        """Where the last key stands: seen from the first one, or, if negative, from the end."""
+        return -1 - self.behind if self.to_the_end else 0
 
     def reply(self, flags: list[bytes]) -> Reply:
         """Return the specification as COMMAND INFO shows it."""
@@ -75,7 +82,7 @@ class KeySpec:
             spec = {b"keynumidx": 0, b"firstkey": self.first_after, b"keystep": 1}
             find = {b"type": b"keynum", b"spec": spec}
         else:
-            spec = {b"lastkey": -1 if self.to_the_end else 0, b"keystep": self.step, b"limit": 0}
+            spec = {b"lastkey": self.last_key, b"keystep": self.step, b"limit": 0}
             find = {b"type": b"range", b"spec": spec}
         return {
             b"flags": word_set(flags),
@@ -101,7 +108,10 @@ def key_specs(command: Command) -> list[KeySpec]:
         else:
             ends = command.variadic[1].matches is not None
             step = command.variadic[1].step
-            specs.append(KeySpec(place, to_the_end=not ends, to_the_options=ends, step=step))
+            behind = int(command.last is not None)
+            specs.append(
+                KeySpec(place, to_the_end=not ends, to_the_options=ends, step=step, behind=behind)
+            )
     return specs
 
 
@@ -158,7 +168,8 @@ def _legacy_range(specs: list[KeySpec]) -> tuple[int, int, int]:
     ranges = [spec for spec in specs if not spec.moves]
     if not ranges:
         return 0, 0, 0
-    return ranges[0].index, -1 if ranges[-1].to_the_end else ranges[-1].index, ranges[-1].step
+    last = ranges[-1].last_key if ranges[-1].to_the_end else ranges[-1].index
+    return ranges[0].index, last, ranges[-1].step
 
 
 def _access_words(command: Command) -> list[bytes]:

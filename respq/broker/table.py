@@ -147,7 +147,7 @@ def _declared(
 ) -> Command:
     """Read a handler's signature into a `Command`."""
     arguments: list[tuple[str, Arg]] = []
-    variadic = None
+    variadic = last = None
     options: list[Option] = []
     # Not the return type: it is recursive, and says nothing about the syntax.
     annotations = {k: v for k, v in handler.__annotations__.items() if k != "return"}
@@ -170,6 +170,8 @@ def _declared(
             ]
             continue
         match parameter.kind:
+            case inspect.Parameter.KEYWORD_ONLY if arg.last:
+                last = (parameter.name, arg)
             case inspect.Parameter.KEYWORD_ONLY:
                 assert arg.token or arg.words, f"{name}: {parameter.name} has no token"
                 options.append(Option(parameter.name, arg, base is bool, required))
@@ -188,4 +190,5 @@ def _declared(
         variadic,
         tuple(options),
         categories,
+        last,
     )

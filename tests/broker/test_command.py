@@ -42,6 +42,14 @@ Group = Annotated[
     ),
 ]
 
+Place = Annotated[int, Arg(int, last=True)]
+PerKey = Annotated[
+    tuple[int, ...],
+    Arg(lambda *n: tuple(map(int, n)), values=("n",), token=b"EACH", as_counted=True),
+]
+Leading = Annotated[bool, Arg(bool, token=b"NX", leads=True)]
+LeadingToo = Annotated[bool, Arg(bool, token=b"XX", leads=True)]
+
 
 @TABLE.command("PLAIN", group="g", since="0", flags=Flags.WRITE)
 def plain(call: Call, key: Key, word: Word) -> Reply:
@@ -87,6 +95,26 @@ def left(call: Call, first: MaybeWord, second: Word) -> Reply:
 @TABLE.command("ALL", group="g", since="0", flags=Flags.WRITE)
 def take_all(call: Call, *word: Words) -> Reply:
     """Take whatever there is."""
+    return 1
+
+
+@TABLE.command("BEHIND", group="g", since="0", flags=Flags.WRITE)
+def behind(call: Call, *key: Key, place: Place) -> Reply:
+    """Take keys, and a number behind them."""
+    return 1
+
+
+@TABLE.command("WEIGHED", group="g", since="0", flags=Flags.WRITE)
+def weighed(
+    call: Call, numkeys: arguments.ItemsCount, *key: Key, mood: Mood, each: PerKey = ()
+) -> Reply:
+    """Take keys, and a number for each of them."""
+    return 1
+
+
+@TABLE.command("LEAD", group="g", since="0", flags=Flags.WRITE)
+def lead(call: Call, key: Key, *word: Word, nx: Leading = False, xx: LeadingToo = False) -> Reply:
+    """Take flags that stand before words."""
     return 1
 
 
@@ -144,7 +172,9 @@ def test_words_that_belong_together_come_in_pairs_only() -> None:
 def test_a_counted_variadic_takes_as_many_as_it_says() -> None:
     assert bind("COUNTED 2 a b") == ([2, b"a", b"b"], {})
     assert bind("COUNTED 1 COUNT COUNT 5") == ([1, b"COUNT"], {"count": 5})
-    assert refusal("COUNTED 3 a b") == "ERR 3 arguments should follow, but there are 2"
+    assert (
+        refusal("COUNTED 3 a b") == "ERR syntax error: 3 arguments should follow, but there are 2"
+    )
     assert refusal("COUNTED 1 a b") == "ERR syntax error near 'b'"
     assert refusal("COUNTED 0 a") == "ERR the count is from 1 to 10000, not 0"
     assert refusal("COUNTED 99999999999999999999 a").startswith("ERR value is not an integer")
@@ -383,3 +413,32 @@ def test_a_refusal_reads_as_redis_writes_it(redis: RedisConnection, line: str) -
 
     assert isinstance(reply, RespqError)
     assert ("-", f"{reply.prefix} {reply}".encode()) == expected
+
+
+def test_an_argument_may_stand_behind_the_variadic_one() -> None:
+    assert command("BEHIND").arity == -3
+    assert command("BEHIND").syntax == "BEHIND key [key ...] place"
+    assert bind("BEHIND a 5") == ([b"a"], {"place": 5})
+    assert bind("BEHIND a b 5") == ([b"a", b"b"], {"place": 5})
+    assert command("BEHIND").key_positions([b"BEHIND", b"a", b"b", b"5"]) == [1, 2]
+    assert refusal("BEHIND 5") == "ERR wrong number of arguments for 'behind' command"
+
+
+def test_an_option_may_have_a_value_for_each_of_the_keys_that_are_counted() -> None:
+    assert command("WEIGHED").arity == -4
+    shown = "WEIGHED numkeys key [key ...] FAIL | FATAL [EACH n [n ...]]"
+    assert command("WEIGHED").syntax == shown
+    assert bind("WEIGHED 2 a b FAIL EACH 7 8") == (
+        [2, b"a", b"b"],
+        {"mood": b"FAIL", "each": (7, 8)},
+    )
+    assert refusal("WEIGHED 2 a b FAIL EACH 7").startswith("ERR syntax error near 'EACH'")
+    assert refusal("WEIGHED 2 a b FAIL EACH 7 8 9") == "ERR syntax error near '9'"
+    assert refusal("WEIGHED 2 a b EACH 7 8") == "ERR syntax error: FAIL | FATAL is missing"
+
+
+def test_flags_may_stand_before_the_variadic_one_and_nowhere_else() -> None:
+    assert command("LEAD").syntax == "LEAD key [NX] [XX] word [word ...]"
+    assert bind("LEAD k xx a") == ([b"k", b"a"], {"xx": True})
+    assert bind("LEAD k NX XX NX a NX") == ([b"k", b"a", b"NX"], {"nx": True, "xx": True})
+    assert refusal("LEAD k NX XX") == "ERR syntax error"

@@ -389,9 +389,9 @@ def test_what_comes_behind_an_auth_in_one_packet_is_judged_by_its_outcome(passwo
         (["QMPOP", 0, "q"], "ERR the count is from 1 to 10000, not 0"),
         (["QMPOP", -1, "q"], "ERR the count is from 1 to "),
         (["QMPOP", 2**31, "q"], "ERR the count is from 1 to "),
-        (["QMPOP", 2, "q"], "ERR 2 arguments should follow, but there are 1"),
+        (["QMPOP", 2, "q"], "ERR syntax error: 2 arguments should follow, but there are 1"),
         (["QMPUSH", "q", 0, "x"], "ERR the count is from 1 to 10000, not 0"),
-        (["QMPUSH", "q", 3, "x"], "ERR 3 arguments should follow, but there are 1"),
+        (["QMPUSH", "q", 3, "x"], "ERR syntax error: 3 arguments should follow, but there are 1"),
         (["SELECT", 16], "ERR DB index is out of range"),
         (["SELECT", 2**64], "ERR value is not an integer or out of range"),
         # Options, and what they want.
