@@ -351,6 +351,8 @@ class Command:
     def _bind_options(
         self, request: list[bytes], place: int, counted: int | None
     ) -> dict[str, Any]:
+        if place == len(request) and not self._required:
+            return NO_OPTIONS
         named: dict[str, Any] = {}
         excluded: set[str] = set()
         while place < len(request):
