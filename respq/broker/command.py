@@ -105,6 +105,8 @@ class Arg:
     counts: bool = False
     rest: str = ""
     """Of a variadic that is counted: what else follows it, shown so, belongs to its values."""
+    then_options: bool = False
+    """Of the last argument: words behind it are no options, rather than too many words."""
     last: bool = False
     """Of a keyword: the one word behind a variadic; it is read first."""
     matches: Callable[[bytes], bool] | None = None
@@ -206,6 +208,7 @@ class Command:
         self.plain_length = self.words_count + len(words) if plain else -1
         self.arity = self._arity()
         ends = self.variadic is None and not self.options
+        ends = ends and not any(arg.then_options for _, arg in self.arguments)
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
         self._leading = {token for token, each in self._tokens.items() if each.arg.leads}
         uneven = self.variadic is not None and not self.options

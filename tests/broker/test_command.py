@@ -47,6 +47,7 @@ PerKey = Annotated[
     tuple[int, ...],
     Arg(lambda *n: tuple(map(int, n)), values=("n",), token=b"EACH", as_counted=True),
 ]
+Ending = Annotated[bytes | None, Arg(bytes, optional=True, then_options=True)]
 Leading = Annotated[bool, Arg(bool, token=b"NX", leads=True)]
 LeadingToo = Annotated[bool, Arg(bool, token=b"XX", leads=True)]
 
@@ -115,6 +116,12 @@ def weighed(
 @TABLE.command("LEAD", group="g", since="0", flags=Flags.WRITE)
 def lead(call: Call, key: Key, *word: Word, nx: Leading = False, xx: LeadingToo = False) -> Reply:
     """Take flags that stand before words."""
+    return 1
+
+
+@TABLE.command("ENDS", group="g", since="0", flags=Flags.WRITE)
+def ends(call: Call, first: Word, second: Ending) -> Reply:
+    """Take two words, and find any more when it runs."""
     return 1
 
 
@@ -442,3 +449,9 @@ def test_flags_may_stand_before_the_variadic_one_and_nowhere_else() -> None:
     assert bind("LEAD k xx a") == ([b"k", b"a"], {"xx": True})
     assert bind("LEAD k NX XX NX a NX") == ([b"k", b"a", b"NX"], {"nx": True, "xx": True})
     assert refusal("LEAD k NX XX") == "ERR syntax error"
+
+
+def test_words_behind_the_last_argument_may_be_no_options_rather_than_too_many() -> None:
+    assert bind("ENDS a b") == ([b"a", b"b"], {})
+    assert refusal("ENDS a b c") == "ERR syntax error near 'c'"
+    assert refusal("ENDS") == "ERR wrong number of arguments for 'ends' command"
