@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -121,7 +122,20 @@ def test_the_transcript_is_what_the_server_says(transcript: Transcript) -> None:
 def test_resp2_says_the_same_as_resp3(transcript: Transcript) -> None:
     resp2, resp3 = (Replay(transcript.text, protocol) for protocol in (2, 3))
 
-    assert resp2.replies == resp3.replies
+    assert [in_a_row(each) for _, each in resp2.replies] == [
+        in_a_row(each) for _, each in resp3.replies
+    ]
+
+
+def in_a_row(reply: Any) -> Any:
+    """Return a reply without its pairs: RESP3 has these where RESP2 has a row, as in Redis."""
+    if not isinstance(reply, list):
+        return reply
+    row: list[Any] = []
+    for each in map(in_a_row, reply):
+        is_pair = isinstance(each, list) and len(each) == 2
+        row += each if is_pair and not isinstance(each[1], list) else [each]
+    return row
 
 
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=str)

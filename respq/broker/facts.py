@@ -42,6 +42,7 @@ _GROUP_CATEGORIES = {
     "strings": "string",
     "transactions": "transaction",
     "worker": "worker",
+    "zsets": "sortedset",
 }
 _SLOW = "slow"
 

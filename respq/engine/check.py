@@ -52,6 +52,7 @@ def _check_keys(state: State) -> set[tuple[int, int]]:
             assert key.db == db
             assert key.number < state.next_number
             assert not key.value.is_empty or not state.live
+            key.value.check()
             assert keys.key(key.number) is key
         ends = [key.expires_ms for key in found if key.expires_ms]
         assert (keys.expiring[db], keys.ends_ms[db]) == (len(ends), sum(ends))

@@ -18,6 +18,7 @@ from respq.handlers import (
     strings,
     transaction,
     worker,
+    zsets,
 )
 
 _MODULES = (
@@ -29,6 +30,7 @@ _MODULES = (
     worker,
     keys,
     strings,
+    zsets,
     transaction,
     scripting,
     pubsub,

@@ -122,7 +122,7 @@ def _write_error(error: RespqError) -> bytes:
         return line.encode("utf-8", "replace") + b"\r\n"
 
 
-def _double(value: float) -> bytes:
+def show_double(value: float) -> bytes:
     """Write the shortest digits that read back as ``value``, placed as Redis 7.2 places them."""
     if math.isnan(value):
         return b"nan"
@@ -174,7 +174,7 @@ def _resp2() -> _Writers:
         type(None): lambda _: b"$-1\r\n",
         NullArray: lambda _: b"*-1\r\n",
         bool: lambda value: b":1\r\n" if value else b":0\r\n",
-        float: lambda value: _write_bulk(_double(value)),
+        float: lambda value: _write_bulk(show_double(value)),
         list: write_array,
         set: write_array,
         frozenset: write_array,
@@ -207,7 +207,7 @@ def _resp3() -> _Writers:
         type(None): lambda _: b"_\r\n",
         NullArray: lambda _: b"_\r\n",
         bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
-        float: lambda value: b",%b\r\n" % _double(value),
+        float: lambda value: b",%b\r\n" % show_double(value),
         list: write_array,
         set: write_set,
         frozenset: write_set,

@@ -18,13 +18,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.compat.families import keys, scripts, strings
+from tests.compat.families import keys, scripts, strings, zsets
 from tests.compat.families.family import Family, Normal, Request
 from tests.compat.families.keys import PASS_MS
 from tests.handlers.real_redis import RealRedis, RedisConnection, tree
 from tests.harness import WAITS, Client, Harness, image
 
-FAMILIES: tuple[Family, ...] = (keys.FAMILY, keys.TRANSACTIONS, scripts.FAMILY, strings.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    keys.FAMILY,
+    keys.TRANSACTIONS,
+    scripts.FAMILY,
+    strings.FAMILY,
+    zsets.FAMILY,
+)
 CLIENTS = 3
 DATABASES = (0, 1)
 TRIES = 3

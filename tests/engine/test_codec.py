@@ -25,6 +25,7 @@ PLAIN = {
     bytes: st.binary(max_size=20),
     str: st.text(max_size=20),
     bool: st.booleans(),
+    float: st.floats(allow_nan=False),
     type(None): st.none(),
 }
 

@@ -26,6 +26,7 @@ from respq.engine.keys.records import (
     RestorePiece,
 )
 from respq.engine.keys.strings import StringSet, StringWritten
+from respq.engine.keys.zsets import ZsetAdded, ZsetRangeRemoved, ZsetRemoved
 from respq.engine.records import (
     AnswerKept,
     AnyRecord,
@@ -256,6 +257,9 @@ EXPECTED: dict[str, Record] = {
     "80-string-set": StringSet(41, b"\xff value"),
     "80-string-set-of-a-form": StringSet(41, b"1.5", 1),
     "81-string-written": StringWritten(41, 1 << 20, b"\xff part"),
+    "120-zset-added": ZsetAdded(41, [0.1, -0.0, float("inf")], [b"\xff member", b"", b"x"]),
+    "121-zset-removed": ZsetRemoved(41, [b"\xff member", b""]),
+    "122-zset-range-removed": ZsetRangeRemoved(41, float("-inf"), b"", 1e300, b"\xff member"),
 }
 SEVERAL = [
     JobsAcked(2, [40]),

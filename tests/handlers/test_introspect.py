@@ -17,8 +17,9 @@ from tests.harness import Harness
 
 TABLE = command_table()
 NAMES = [command.full_name for command in TABLE]
-# 7.0 miscounts GETKEYS, QUIT ignores what follows, and KILL may be any of its filters alone.
-OTHER_ARITY = {"client|kill", "command|getkeys", "quit"}
+# 7.0 miscounts GETKEYS and has no WITHSCORE, QUIT ignores what follows, and KILL may be any of
+# its filters alone.
+OTHER_ARITY = {"client|kill", "command|getkeys", "quit", "zrank", "zrevrank"}
 SHARED = [
     *("ping", "echo", "hello", "auth", "reset", "select", "info", "time", "config", "config|get"),
     *("client", "client|id", "client|info", "client|list", "client|unblock", "client|no-evict"),
@@ -34,6 +35,11 @@ SHARED = [
     *("getrange", "substr", "setrange"),
     *("eval", "eval_ro", "evalsha", "evalsha_ro", "script", "script|load", "script|exists"),
     *("script|flush", "script|kill", "script|help"),
+    *("zadd", "zincrby", "zrem", "zcard", "zscore", "zmscore", "zcount", "zlexcount", "zrange"),
+    *("zrevrange", "zrangebyscore", "zrevrangebyscore", "zrangebylex", "zrevrangebylex"),
+    *("zrangestore", "zremrangebyrank", "zremrangebyscore", "zremrangebylex", "zpopmin", "zpopmax"),
+    *("zmpop", "bzpopmin", "bzpopmax", "bzmpop", "zrandmember", "zscan", "zunion", "zunionstore"),
+    *("zinter", "zinterstore", "zintercard", "zdiff", "zdiffstore"),
 ]
 
 

@@ -23,9 +23,10 @@ from respq.engine.keys.records import (
 )
 from respq.engine.keys.strings import String, StringRecord
 from respq.engine.keys.value import Value
+from respq.engine.keys.zsets import Zset, ZsetRecord
 from respq.engine.record import Record
 
-FAMILIES: Final[tuple[type[Value], ...]] = (String,)
+FAMILIES: Final[tuple[type[Value], ...]] = (String, Zset)
 
 KeyRecord = (
     KeyMade
@@ -38,6 +39,7 @@ KeyRecord = (
     | RestorePiece
     | RestoreEnd
     | StringRecord
+    | ZsetRecord
 )
 
 BY_CODE: Final = {family.code: family for family in FAMILIES}

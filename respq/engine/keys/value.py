@@ -58,7 +58,8 @@ class Value(msgspec.Struct, gc=False, eq=False):
         """Yield a copy of it in parts of about `PIECE_BYTES`, at least one.
 
         The copy is of the moment when the first part is asked for: what changes between two parts
-        must not be in a later one.
+        must not be in a later one; unless all records of the family say what is so afterwards,
+        whatever was before, for then what has changed holds in the end.
         """
 
     @abstractmethod
@@ -68,6 +69,9 @@ class Value(msgspec.Struct, gc=False, eq=False):
     @abstractmethod
     def plain(self) -> Any:
         """Return all of it as plain values, to be compared."""
+
+    def check(self) -> None:
+        """Assert that its parts agree."""
 
     def free(self, limit: int) -> bool:  # noqa: ARG002 - for those who override it
         """Let go of up to ``limit`` things in it; return whether there are more.
@@ -83,6 +87,22 @@ class Value(msgspec.Struct, gc=False, eq=False):
         for piece in pieces:
             value.add_piece(piece)
         return value
+
+
+class Scored(Value, gc=False, eq=False):
+    """A value of members with scores, which ZUNION and its kin combine; all 1 in a plain set."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many members there are."""
+
+    @abstractmethod
+    def scored(self) -> Iterator[tuple[float, bytes]]:
+        """Yield every score with its member, in the order of the value."""
+
+    @abstractmethod
+    def score_of(self, member: bytes) -> float | None:
+        """Return the score of a member; None if it is none."""
 
 
 class Taken(ABC):

@@ -1,0 +1,30 @@
+"""How long commands of Redis wait: seconds, which may have decimals."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+from respq.engine.keys.floats import parse_long_double, round_to_long_double
+from respq.engine.keys.strings import INTEGER_MAX
+from respq.errors import RespqError
+
+
+def blocking_ms(raw: bytes, now_ms: int) -> int:
+    """Return for how many milliseconds a client wants to wait, 0 for ever; or raise Redis' error.
+
+    What is less than a millisecond is one.
+    """
+    seconds = parse_long_double(raw)
+    if seconds is None:
+        raise RespqError("timeout is not a float or out of range")
+    # Rounded as Redis does: 0.1 seconds are a little more than 100 milliseconds.
+    exact = round_to_long_double(seconds * 1_000, Fraction(0))
+    if exact is None or abs(exact) > INTEGER_MAX:
+        raise RespqError(f"timeout is {'negative' if seconds < 0 else 'out of range'}")
+    timeout_ms = ceil(exact)
+    if timeout_ms < 0:
+        raise RespqError("timeout is negative")
+    if timeout_ms > INTEGER_MAX - now_ms:
+        raise RespqError("timeout is out of range")
+    return timeout_ms
