@@ -32,7 +32,7 @@ types: dev
 	$(BIN)/mypy
 
 unit: dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 # Refreshes the generated parts of commands/; the tests fail on a stale page.
 pages: dev

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.harness import Harness, image
 
-# How long an example takes says something of the machine, and nothing of respq.
-settings.register_profile("respq", deadline=None)
+# How long an example takes says something of the machine, and nothing of respq. CI tries the same
+# examples each time, so that a change is judged by what it changes; a person's run tries new ones.
+settings.register_profile(
+    "respq",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
+)
 settings.load_profile("respq")
 
 

@@ -42,7 +42,8 @@ def hint(command: Command) -> str:
     text = command.syntax.removeprefix(command.name).strip().replace(" | ", "|")
     if command.variadic is not None and command.variadic[1].optional:
         name = (command.variadic[1].values or (command.variadic[0],))[0]
-        text = text.replace(f"[{name} ...]", f"[{name} [{name} ...]]")
+        for repeated in filter(None, (name, command.variadic[1].rest)):
+            text = text.replace(f"[{repeated} ...]", f"[{repeated} [{repeated} ...]]")
     return text
 
 

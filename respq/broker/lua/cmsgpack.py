@@ -130,7 +130,8 @@ local function read_map(text, place, count)
         local key, value
         key, place = read(text, place)
         value, place = read(text, place)
-        if key == nil or key ~= key then bad() end
+        if key == nil then raise("table index is nil") end
+        if key ~= key then raise("table index is NaN") end
         made[key] = value
     end
     return made, place
