@@ -5,6 +5,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 REDIS_PY := $(foreach major,5 6 7 8,.venv-redis/$(major)/.installed)
+# A job framework a line; its name is all up to what says the version.
+FRAMEWORK_LINES := tests/compat/frameworks/requirements.txt
+FRAMEWORKS := $(patsubst %,.venv-frameworks/%/.installed,$(shell sed -nE 's/^([a-z]+).*/\1/p' $(FRAMEWORK_LINES)))
 # The first of these that is new enough; PYTHON=... on the command line overrides it.
 PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(each) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(each))))
@@ -18,7 +21,7 @@ all: lint types unit
 serve: install
 	@exec $(BIN)/respq serve $(ARGS)
 
-test: programs dev $(REDIS_PY)
+test: programs dev $(REDIS_PY) $(FRAMEWORKS)
 	$(MAKE) lint types unit
 
 install: $(VENV)/.installed
@@ -70,7 +73,7 @@ fuzz: dev
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-redis build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-redis .venv-frameworks build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Debian's Python without python3-venv has no pip to put into a venv; its own pip can.
 $(BIN)/python:
@@ -92,4 +95,9 @@ programs:
 # Each in a directory of its own, which a test puts on PYTHONPATH.
 .venv-redis/%/.installed: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade --target $(@D) 'redis==$*.*'
+	@touch $@
+
+.venv-frameworks/%/.installed: $(FRAMEWORK_LINES) | $(BIN)/python
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --target $(@D) "$$(grep -E '^$*[^a-z]' $<)" 'redis<9'
 	@touch $@

@@ -39,6 +39,14 @@ def redis_py(major: int) -> Path:
     return directory
 
 
+def framework(name: str) -> Path:
+    """Return a directory that holds a job framework and what it needs, for PYTHONPATH."""
+    directory = ROOT / ".venv-frameworks" / name
+    if not (directory / name).is_dir():
+        missing(f"{name} in {directory}")
+    return directory
+
+
 def missing(what: str) -> NoReturn:
     """Skip the test, or all of a module, for want of ``what``; in CI fail it."""
     reason = f"{what} is missing: `make test` as root on Debian installs it"

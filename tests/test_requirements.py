@@ -13,6 +13,8 @@ def test_a_missing_program_skips_with_a_line_that_names_it(monkeypatch: pytest.M
         requirements.redis_server()
     with pytest.raises(pytest.skip.Exception, match=r"redis-py 4 in .* is missing"):
         requirements.redis_py(4)
+    with pytest.raises(pytest.skip.Exception, match=r"nobodys in .* is missing"):
+        requirements.framework("nobodys")
 
 
 def test_in_ci_a_missing_program_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,20 @@
+"""Runs a workload, and prints its outcome as the last line, in JSON.
+
+    python -m tests.compat.frameworks.program NAME story|outlive PORT PROTOCOL [durable]
+
+It is a program of its own because each framework wants its own version of redis-py.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+from tests.compat.frameworks.workload import Place
+
+name, part, port, protocol, *rest = sys.argv[1:]
+module = importlib.import_module(f"tests.compat.frameworks.{name}_workload")
+place = Place(int(port), int(protocol), durable="durable" in rest)
+outcome = getattr(module, part)(place)
+print(json.dumps(outcome), flush=True)  # noqa: T201
