@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.compat.frameworks.workload import DIRECTORY
-from tests.requirements import ROOT, framework, redis_server
+from tests.requirements import ROOT, framework, redis_py, redis_server
 from tests.server_process import ServerProcess
 
 PROGRAM = "tests.compat.frameworks.program"
@@ -112,13 +112,20 @@ def on_both(run: Callable[[str], Any]) -> Both:
 # A workload, undisturbed
 
 
-def outcomes(name: str, running: Both, directory: Path, protocol: int) -> Both:
-    """Run the story of a framework on both; return what came of it."""
+def outcomes(
+    name: str, running: Both, directory: Path, protocol: int, redis_major: int | None = None
+) -> Both:
+    """Run the story of a framework on both; return what came of it.
+
+    A framework that does not let one choose the protocol takes the default of its client: before
+    redis-py 8 that was RESP2.
+    """
 
     def run(kind: str) -> Any:
         (directory / kind).mkdir()
         with program(
-            name, "story", getattr(running, kind).port, protocol, directory / kind
+            *(name, "story", getattr(running, kind).port, protocol, directory / kind),
+            redis_major=redis_major,
         ) as process:
             return outcome(process, directory / kind)
 
@@ -172,15 +179,26 @@ def kills(name: str, directory: Path, protocol: int) -> Both:
 
 @contextmanager
 def program(
-    name: str, part: str, port: int, protocol: int, directory: Path, *words: str
+    name: str,
+    part: str,
+    port: int,
+    protocol: int,
+    directory: Path,
+    *words: str,
+    redis_major: int | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a part of a workload in a process of its own, with its notes in a directory."""
+    path = [framework(name)] if redis_major is None else [redis_py(redis_major), framework(name)]
     command = [sys.executable, "-m", PROGRAM, name, part, str(port), str(protocol), *words]
     with (directory / "program.log").open("w") as log:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(framework(name)), DIRECTORY: str(directory)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(map(str, path)),
+                DIRECTORY: str(directory),
+            },
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
