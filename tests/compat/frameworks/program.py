@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 
-from tests.compat.frameworks.workload import Place
+from tests.compat.frameworks.workload import URL, Place
 
 name, part, port, protocol, *rest = sys.argv[1:]
-module = importlib.import_module(f"tests.compat.frameworks.{name}_workload")
 place = Place(int(port), int(protocol), durable="durable" in rest)
+os.environ[URL] = place.url
+module = importlib.import_module(f"tests.compat.frameworks.{name}_workload")
 outcome = getattr(module, part)(place)
 print(json.dumps(outcome), flush=True)  # noqa: T201

@@ -11,6 +11,7 @@ What a job did it notes in a file, so that no server has a say in it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import isawaitable
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,9 @@ LIMIT_S = 60.0
 """How long anything may take that takes a second."""
 DIRECTORY = "WORKLOAD_DIRECTORY"
 """The environment variable by which jobs find `directory`."""
-AROUND = 12
+URL = "WORKLOAD_URL"
+"""The environment variable by which modules find `Place.url` when they are imported."""
+AROUND = 20
 """Jobs pushed before, and again after a kill."""
 
 
@@ -56,6 +60,17 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
+async def until_async(condition: Callable[[], Any], what: str) -> None:
+    """Return as soon as something holds, or is awaited to; the loop runs on meanwhile."""
+    end = time.monotonic() + LIMIT_S
+    while True:
+        held = condition()
+        if await held if isawaitable(held) else held:
+            return
+        assert time.monotonic() < end, f"not within {LIMIT_S} s: {what}"
+        await asyncio.sleep(0.01)
+
+
 # What jobs did
 
 
@@ -77,11 +92,16 @@ def noted() -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def note_when_open(line: str) -> str:
-    """Begin a job, and end it when the gate is open."""
+def note_when_open(line: str, gate: str = "open") -> str:
+    """Begin a job, and end it when a gate is open."""
     note(f"begun {line}")
-    until((directory() / "open").exists, "the gate is open")
+    until((directory() / gate).exists, f"the gate is {gate}")
     return note(line)
+
+
+def open_gate(gate: str = "open") -> None:
+    """Let jobs end that do `note_when_open`."""
+    (directory() / gate).touch()
 
 
 # Workers
@@ -151,6 +171,7 @@ def push_and_do(
     """Push jobs all the while that the server is killed and started again, and have them done.
 
     When the server is killed a worker has one job in its hands, others wait, and more are coming.
+    Take workers that do one job at a time, where the framework loses what is on its way to one.
 
     Args:
         place: where.
@@ -183,16 +204,15 @@ def push_and_do(
         wanted = len(answered) + AROUND
         until(lambda: push_next() and len(answered) >= wanted, "pushes are answered")
 
-    push_some()
-    assert push(hold, "held")
-    push_some()
     with workers(*commands):
+        until(lambda: push(hold, "held"), "a push is answered")
         until(lambda: "begun held" in noted(), "a worker has a job in its hands")
+        push_some()
         print("kill", flush=True)  # noqa: T201
         while not (directory() / "restarted").exists():
             push_next()
             time.sleep(0.002)
-        (directory() / "open").touch()
+        open_gate()
         push_some()
         # Behind them comes nothing any more.
         for kind, way in ways.items():
