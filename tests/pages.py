@@ -39,6 +39,7 @@ _GROUPS = {
     "worker": "Workers",
     "keys": "Keys",
     "strings": "Strings",
+    "hashes": "Hashes",
     "zsets": "Sorted sets",
     "transactions": "Transactions",
     "scripting": "Scripts",

@@ -74,6 +74,7 @@ LIMITS = {
     "events of a job": [number(config.HISTORY_MAX)],
     "queues of which": [number(config.METERED_QUEUES_MAX)],
     "schedules": [number(config.SCHEDULES_MAX)],
+    "fields and members": [number(config.COUNT_MAX)],
     "workers": [number(config.WORKERS_MAX)],
     "scripts that": [number(config.SCRIPTS_MAX), size(config.SCRIPTS_BYTES_MAX)],
     "time of a script": [

@@ -35,6 +35,7 @@ _FLAG_CATEGORIES = (
 )
 _GROUP_CATEGORIES = {
     "connection": "connection",
+    "hashes": "hash",
     "keys": "keyspace",
     "queue": "queue",
     "schedule": "schedule",

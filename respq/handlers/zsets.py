@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Final
+from typing import Annotated
 
 from respq.broker.call import Call, Wait
 from respq.broker.command import Arg, Flags
-from respq.broker.glob import glob
 from respq.broker.table import CommandTable
-from respq.config import COUNT_MAX
 from respq.engine.core import shown
-from respq.engine.jobs.retry import drawn
 from respq.engine.keys import combine, zsets
 from respq.engine.keys.combine import MAX, MIN, SUM, Source
 from respq.engine.keys.doubles import parse_double
+from respq.engine.keys.draws import Draws
 from respq.engine.keys.ranges import (
     MemberRange,
     ScoreRange,
@@ -24,11 +22,24 @@ from respq.engine.keys.ranges import (
     parse_scores,
     rank_span,
 )
-from respq.engine.keys.strings import INTEGER_MAX, NOT_AN_INTEGER
+from respq.engine.keys.strings import NOT_AN_INTEGER
 from respq.engine.keys.zsets import Entry, TakenEntries, Terms, Zset
-from respq.errors import RespqError, SyntaxFault, TooBig
+from respq.errors import RespqError, SyntaxFault
 from respq.handlers.arguments import Bulk, Cursor, Key
 from respq.handlers.expiry import redis_integer
+from respq.handlers.members import (
+    CardLimit,
+    DrawCount,
+    Integer,
+    Match,
+    Member,
+    NumKeys,
+    PopCount,
+    ScanCount,
+    above_zero,
+    check_draws,
+    walked,
+)
 from respq.handlers.timeout import blocking_ms
 from respq.resp.encoder import show_double
 from respq.resp.replies import NULL_ARRAY, Reply
@@ -38,7 +49,6 @@ _READ = Flags.READONLY | Flags.DRAIN
 _GROW = Flags.WRITE | Flags.DENYOOM
 _TAKE = Flags.WRITE
 _WAIT = Flags.WRITE | Flags.BLOCKING | Flags.FAST | Flags.NOSCRIPT
-_DRAW_BITS: Final = 64
 
 
 def _score(raw: bytes) -> float:
@@ -46,21 +56,6 @@ def _score(raw: bytes) -> float:
     if score is None:
         raise RespqError("value is not a valid float")
     return score
-
-
-def _above_zero(what: str) -> Arg:
-    """Return a number of keys, or a count, with Redis' error for what is none."""
-
-    def read(raw: bytes) -> int:
-        try:
-            number = redis_integer(raw)
-        except SyntaxFault:
-            number = 0
-        if number <= 0:
-            raise RespqError(f"{what} should be greater than 0")
-        return number
-
-    return Arg(read, kind="integer", counts=what == "numkeys")
 
 
 def _numkeys_of(command: str) -> Arg:
@@ -73,33 +68,6 @@ def _numkeys_of(command: str) -> Arg:
     return Arg(read, kind="integer", counts=True)
 
 
-def _pop_count(raw: bytes) -> int:
-    try:
-        count = redis_integer(raw)
-    except SyntaxFault:
-        count = -1
-    if count < 0:
-        raise RespqError("value is out of range, must be positive")
-    return count
-
-
-def _limit_of_card(raw: bytes) -> int:
-    try:
-        limit = redis_integer(raw)
-    except SyntaxFault:
-        limit = -1
-    if limit < 0:
-        raise RespqError("LIMIT can't be negative")
-    return limit
-
-
-def _scan_count(raw: bytes) -> int:
-    count = redis_integer(raw)
-    if count < 1:
-        raise SyntaxFault("syntax error")
-    return count
-
-
 def _flag(token: bytes) -> Arg:
     return Arg(bool, token=token)
 
@@ -108,10 +76,8 @@ def _term(token: bytes) -> Arg:
     return Arg(bool, token=token, leads=True)
 
 
-Integer = Annotated[int, Arg(redis_integer, kind="integer")]
 Score = Annotated[float, Arg(_score, kind="double")]
 Pairs = Annotated[bytes, Arg(bytes, kind="double", values=("score", "member"), step=2)]
-Member = Annotated[bytes, Arg(bytes)]
 Least = Annotated[bytes, Arg(bytes, values=("min",))]
 Most = Annotated[bytes, Arg(bytes, values=("max",))]
 Nx = Annotated[bool, _term(b"NX")]
@@ -133,23 +99,17 @@ Limit = Annotated[
         token=b"LIMIT",
     ),
 ]
-PopCount = Annotated[int | None, Arg(_pop_count, kind="integer", then_options=True)]
-NumKeys = Annotated[int, _above_zero("numkeys")]
 End = Annotated[bytes, Arg(bytes, words=(MIN, MAX), excludes="end")]
 MultiCount = Annotated[
-    int, Arg(_above_zero("count").read, kind="integer", values=("count",), token=b"COUNT")
+    int, Arg(above_zero("count").read, kind="integer", values=("count",), token=b"COUNT")
 ]
 Timeout = Annotated[bytes, Arg(bytes, kind="double")]
 LastTimeout = Annotated[bytes, Arg(bytes, kind="double", values=("timeout",), last=True)]
-DrawCount = Annotated[int | None, Arg(redis_integer, kind="integer")]
-Match = Annotated[bytes | None, Arg(bytes, kind="pattern", values=("pattern",), token=b"MATCH")]
-ScanCount = Annotated[int, Arg(_scan_count, kind="integer", values=("count",), token=b"COUNT")]
 Weights = Annotated[
     tuple[bytes, ...],
     Arg(lambda *raw: raw, kind="double", values=("weight",), token=b"WEIGHTS", as_counted=True),
 ]
 Aggregate = Annotated[bytes, Arg(bytes, values=("SUM|MIN|MAX",), token=b"AGGREGATE")]
-CardLimit = Annotated[int, Arg(_limit_of_card, kind="integer", values=("limit",), token=b"LIMIT")]
 
 
 def _read(call: Call, name: bytes) -> Zset | None:
@@ -518,41 +478,13 @@ def zrandmember(
         if withscores:
             raise SyntaxFault(NOT_AN_INTEGER)
         zset = _read(call, key)
-        return None if zset is None else zset.entries[_places(call, len(zset), -1)[0]][1]
-    if count < -INTEGER_MAX:
-        raise RespqError(
-            f"value is out of range, value must between {-INTEGER_MAX} and {INTEGER_MAX}"
-        )
-    if withscores and not -INTEGER_MAX // 2 <= count <= INTEGER_MAX // 2:
-        raise RespqError("value is out of range")
-    if -count > COUNT_MAX:
-        # Redis would go on for as long as it takes.
-        raise TooBig(f"up to {COUNT_MAX} are drawn with repetition at once, not {-count}")
+        return None if zset is None else zset.entries[Draws(call.engine).below(len(zset))][1]
+    check_draws(count, in_pairs=withscores)
     zset = _read(call, key)
     if zset is None or not count:
         return []
-    drawn_entries = [zset.entries[place] for place in _places(call, len(zset), count)]
-    return _shown(call, drawn_entries, with_scores=withscores)
-
-
-def _places(call: Call, size: int, count: int) -> Sequence[int]:
-    """Draw places below ``size``: different ones, or of a count below 0 any, so many."""
-    call.engine.draws += 1
-    seed = drawn(call.engine.draws, size, (1 << _DRAW_BITS) - 1)
-
-    def draw(number: int, below: int) -> int:
-        return (hash((seed, number)) & ((1 << _DRAW_BITS) - 1)) * below >> _DRAW_BITS
-
-    if count < 0:
-        return [draw(number, size) for number in range(-count)]
-    if count >= size:
-        return range(size)
-    # Floyd: of each size as likely, without drawing one in vain.
-    chosen: dict[int, None] = {}
-    for number in range(size - count, size):
-        place = draw(number, number + 1)
-        chosen[number if place in chosen else place] = None
-    return list(chosen)
+    places = Draws(call.engine).places(len(zset), count)
+    return _shown(call, [zset.entries[place] for place in places], with_scores=withscores)
 
 
 @TABLE.command("ZSCAN", group="zsets", since="0.1.0", flags=_READ)
@@ -563,15 +495,8 @@ def zscan(
     zset = _read(call, key)
     if zset is None:
         return [b"0", []]
-    matches = glob(match) if match is not None else None
-    following, found = zset.scores.walk(cursor, count)
-    parts = [
-        part
-        for member, score in found
-        if matches is None or matches(member)
-        for part in (member, show_double(score))
-    ]
-    return [b"%d" % following, parts]
+    following, found = walked(zset.scores, cursor, match, count)
+    return [following, [part for member, score in found for part in (member, show_double(score))]]
 
 
 def _combined(

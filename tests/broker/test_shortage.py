@@ -34,6 +34,7 @@ GROWING = [
     *("SET a x", "SETNX a x", "SETEX a 10 x", "PSETEX a 10 x", "GETSET a x", "MSET a x"),
     *("MSETNX a x", "APPEND a x", "SETRANGE a 1 x", "COPY a b"),
     *("INCR n", "DECR n", "INCRBY n 2", "DECRBY n 2", "INCRBYFLOAT n 2"),
+    *("HSET h f v", "HSETNX h f v", "HMSET h f v", "HINCRBY h n 1", "HINCRBYFLOAT h n 1"),
     *("ZADD z 1 a", "ZINCRBY z 1 a", "ZRANGESTORE z y 0 1", "ZUNIONSTORE z 1 y"),
     *("ZINTERSTORE z 1 y", "ZDIFFSTORE z 1 y"),
 ]

@@ -35,6 +35,7 @@ from respq.engine.jobs.job import (
 )
 from respq.engine.jobs.queue import FOREVER_MS
 from respq.engine.jobs.rate import Rate
+from respq.engine.keys.hashes import Hash, HashRemoved, HashSet
 from respq.engine.keys.records import (
     KeyExpires,
     KeyMade,
@@ -119,6 +120,8 @@ RETURNED = JobReturned(1, 2, b"a", 0, T, 0, None, READY, 2, T, 0, b"", 0, 0, b""
 STRING = KeyMade(1, 0, b"s", String.code)
 STRING_IS = StringSet(1, b"abc")
 EXPIRING = KeyMade(1, 0, b"s", String.code, T + 50)
+HASH = KeyMade(1, 0, b"h", Hash.code)
+FIELDS = HashSet(1, [b"a", b"b", b"c"], [b"1", b"", b"3"])
 ZSET = KeyMade(1, 0, b"z", Zset.code)
 ENTRIES = ZsetAdded(1, [1.0, 2.0, 2.0], [b"a", b"c", b"b"])
 COPIED = [
@@ -297,6 +300,22 @@ HISTORIES: dict[str, list[Record]] = {
         *(KeyRemoved(1), KeyMade(2, 0, b"s", String.code)),
     ],
     "flushed while one is said again": [EXPIRING, STRING_IS, *COPIED[:2], KeysFlushed(0)],
+    "a hash": [HASH, FIELDS],
+    "a hash in a table": [HASH, FIELDS, HashSet(1, [b"d"], [b"4"], True), HashRemoved(1, [b"d"])],
+    "a value that changed": [HASH, FIELDS, HashSet(1, [b"a", b"b"], [b"", b"longer"])],
+    "fields removed": [HASH, FIELDS, HashRemoved(1, [b"c", b"a"])],
+    "a hash emptied": [
+        *(HASH, FIELDS, HashRemoved(1, [b"a", b"b", b"c"]), KeyMade(2, 0, b"h", Hash.code)),
+        HashSet(2, [b"x"], [b"1"]),
+    ],
+    "a hash restored": [
+        KeyRestored(1, 3, b"h", Hash.code, T + 50, [True, [b"a", b"b"], [b"1", b"2"]])
+    ],
+    "a hash changed while it is said again": [
+        *(HASH, FIELDS, RestoreBegin(1, 0, b"h", Hash.code, 0)),
+        *(RestorePiece(1, [False, [b"a"], [b"1"]]), HashSet(1, [b"c"], [b"new"])),
+        *(HashRemoved(1, [b"a"]), RestorePiece(1, [False, [b"b"], [b""]]), RestoreEnd(1)),
+    ],
     "a sorted set": [ZSET, ENTRIES],
     "a score that changed": [ZSET, ENTRIES, ZsetAdded(1, [9.5, -math.inf], [b"a", b"d"])],
     "members removed": [ZSET, ENTRIES, ZsetRemoved(1, [b"c", b"a"])],
@@ -389,6 +408,8 @@ DELTAS = [
     KeyRenamed(2, 0, b"x"),
     StringSet(2, b"x"),
     StringWritten(2, 0, b"x"),
+    HashSet(2, [b"x"], [b"1"]),
+    HashRemoved(2, [b"x"]),
     ZsetAdded(2, [1.0], [b"x"]),
     ZsetRemoved(2, [b"x"]),
     ZsetRangeRemoved(2, 1.0, b"x", 2.0, b"y"),
@@ -486,6 +507,25 @@ def test_a_copy_of_a_sorted_set_may_be_of_several_moments() -> None:
         for told in ([begin, *changes, piece, end], [begin, piece, *changes, end]):
             (key,) = replay(told).keys
             assert key.value.plain() == ([(3.0, b"d"), (5.0, b"a")], False)
+            key.value.check()
+
+
+def test_a_copy_of_a_hash_may_be_of_several_moments() -> None:
+    """What it has from before a change, or from behind it, comes out as the change says."""
+    begin, end = RestoreBegin(1, 0, b"h", Hash.code, 0), RestoreEnd(1)
+    changes = [
+        HashSet(1, [b"a"], [b"new"]),
+        HashRemoved(1, [b"b"]),
+        HashSet(1, [b"d"], [b"4"], True),
+    ]
+    before = [False, [b"a", b"b", b"c"], [b"1", b"2", b"3"]]
+    behind = [True, [b"d", b"c", b"a"], [b"4", b"3", b"new"]]
+
+    for items in (before, behind):
+        piece = RestorePiece(1, items)
+        for told in ([begin, *changes, piece, end], [begin, piece, *changes, end]):
+            (key,) = replay(told).keys
+            assert key.value.plain() == ([(b"a", b"new"), (b"c", b"3"), (b"d", b"4")], True)
             key.value.check()
 
 

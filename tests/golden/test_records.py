@@ -14,6 +14,7 @@ from respq.engine.jobs.dedup import Dedup
 from respq.engine.jobs.history import Event
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import LINEAR, Backoff
+from respq.engine.keys.hashes import HashRemoved, HashSet
 from respq.engine.keys.records import (
     KeyExpires,
     KeyMade,
@@ -257,6 +258,9 @@ EXPECTED: dict[str, Record] = {
     "80-string-set": StringSet(41, b"\xff value"),
     "80-string-set-of-a-form": StringSet(41, b"1.5", 1),
     "81-string-written": StringWritten(41, 1 << 20, b"\xff part"),
+    "100-hash-set": HashSet(41, [b"\xff field", b""], [b"", b"\x00 value"]),
+    "100-hash-set-in-a-table": HashSet(41, [b"f"], [b"v"], True),
+    "101-hash-removed": HashRemoved(41, [b"\xff field", b""]),
     "120-zset-added": ZsetAdded(41, [0.1, -0.0, float("inf")], [b"\xff member", b"", b"x"]),
     "121-zset-removed": ZsetRemoved(41, [b"\xff member", b""]),
     "122-zset-range-removed": ZsetRangeRemoved(41, float("-inf"), b"", 1e300, b"\xff member"),

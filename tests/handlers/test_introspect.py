@@ -35,6 +35,8 @@ SHARED = [
     *("getrange", "substr", "setrange"),
     *("eval", "eval_ro", "evalsha", "evalsha_ro", "script", "script|load", "script|exists"),
     *("script|flush", "script|kill", "script|help"),
+    *("hset", "hsetnx", "hmset", "hget", "hmget", "hgetall", "hdel", "hexists", "hlen", "hkeys"),
+    *("hvals", "hstrlen", "hincrby", "hincrbyfloat", "hrandfield", "hscan"),
     *("zadd", "zincrby", "zrem", "zcard", "zscore", "zmscore", "zcount", "zlexcount", "zrange"),
     *("zrevrange", "zrangebyscore", "zrevrangebyscore", "zrangebylex", "zrevrangebylex"),
     *("zrangestore", "zremrangebyrank", "zremrangebyscore", "zremrangebylex", "zpopmin", "zpopmax"),

@@ -8,7 +8,9 @@
     keyed.py     the part of the engine that finds, makes and removes keys
     watch.py     who is told that a key or a queue is not as it was
     strings.py   a family: records, value, and operations
-    zsets.py     another; hashed.py, doubles.py, ranges.py and combine.py are parts of it
+    zsets.py     another; doubles.py, ranges.py and combine.py are parts of it
+    hashes.py    another
+    hashed.py    many members, found by their hash; draws.py draws some of them
 
 A family is added so:
 

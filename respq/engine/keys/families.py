@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from respq.engine.keys.hashes import Hash, HashRecord
 from respq.engine.keys.records import (
     KeyExpires,
     KeyMade,
@@ -26,7 +27,7 @@ from respq.engine.keys.value import Value
 from respq.engine.keys.zsets import Zset, ZsetRecord
 from respq.engine.record import Record
 
-FAMILIES: Final[tuple[type[Value], ...]] = (String, Zset)
+FAMILIES: Final[tuple[type[Value], ...]] = (String, Hash, Zset)
 
 KeyRecord = (
     KeyMade
@@ -39,6 +40,7 @@ KeyRecord = (
     | RestorePiece
     | RestoreEnd
     | StringRecord
+    | HashRecord
     | ZsetRecord
 )
 

@@ -139,6 +139,7 @@ class Zset(Scored, gc=False, eq=False):
 
     def check(self) -> None:
         """Assert that the entries are those of the scores."""
+        self.scores.check()
         by_member = {member: score for score, member in self.entries}
         assert len(by_member) == len(self.entries) == len(self.scores)
         assert by_member == dict(self.scores.items())
