@@ -90,7 +90,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 programs:
-	@tests/install_programs.sh redis-server redis-tools strace
+	@tests/install_programs.sh redis-server redis-tools strace openssl
 
 # Each in a directory of its own, which a test puts on PYTHONPATH.
 .venv-redis/%/.installed: | $(BIN)/python

@@ -26,6 +26,11 @@ def redis_cli() -> str:
     return _program("redis-cli")
 
 
+def openssl() -> str:
+    """Return the path of ``openssl``."""
+    return _program("openssl")
+
+
 def strace() -> str:
     """Return the path of ``strace``."""
     return _program("strace")

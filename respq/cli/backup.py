@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from respq.cli.options import data_dir_option, data_directory, one_line
+from respq.cli.options import data_dir_option, data_directory, ended_as_by_an_exception, one_line
 
 if TYPE_CHECKING:
     from respq.journal.copy import Extent
 
 # The journal's modules are imported where they are used: `respq health` runs every few
 # seconds and should not load them.
-
-TERMINATED = 128 + signal.SIGTERM
-"""Exit status of a command that SIGTERM ended, as shells have it."""
 
 
 @click.command()
@@ -33,7 +27,7 @@ def backup(directory: str, data_dir: str | None) -> None:
     """
     from respq.journal.copy import backup as copy_out
 
-    with one_line(), _ended_as_by_an_exception():
+    with one_line(), ended_as_by_an_exception():
         source = data_directory(data_dir)
         extent = copy_out(source, directory, _note)
     _tell(extent)
@@ -50,7 +44,7 @@ def restore(directory: str, data_dir: str | None) -> None:
     """
     from respq.journal.copy import restore as copy_back
 
-    with one_line(), _ended_as_by_an_exception():
+    with one_line(), ended_as_by_an_exception():
         target = data_directory(data_dir)
         extent = copy_back(directory, target, _note)
     _tell(extent)
@@ -69,17 +63,3 @@ def _tell(extent: Extent) -> None:
 
 def _note(sentence: str) -> None:
     click.echo(f"note: {sentence}", err=True)
-
-
-@contextmanager
-def _ended_as_by_an_exception() -> Iterator[None]:
-    """Have SIGTERM end what is done here as an exception does: what is half made is deleted."""
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise SystemExit(TERMINATED)

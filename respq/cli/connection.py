@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,6 +23,11 @@ _ANSWER_S = 30
 """How long one answer may take, the fsync of a slow disk included."""
 _READ_BYTES = 64 * 1024
 _PORT = Settings().port
+_REDIS_PORT = 6379
+_REDIS_DATABASES_MAX = 2**31
+"""Redis has as many as its settings say."""
+_PASSWORD_OF_REDIS = "REDISCLI_AUTH"
+"""The variable from which redis-cli takes the password."""
 
 Reply = Any
 """What hiredis makes of a reply: bytes, integers, lists, None, or a `hiredis.ReplyError`."""
@@ -41,7 +47,9 @@ class Address:
     """Of a Unix socket, instead."""
     user: str = ""
     password: str = ""
-    db: int = 0
+    db: int | None = None
+    """None for one that names no database, which is 0 where one is needed."""
+    tls: bool = False
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -50,31 +58,12 @@ class Address:
         Raises:
             BadSetting: it is neither.
         """
-        shown = re.sub("//.*@", "//", url)
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as fault:
-            raise BadSetting(f"'{shown}' is no address of a server: {fault}") from None
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        path = unquote(parts.path)
-        if parts.query or parts.fragment:
-            raise BadSetting(f"'{shown}' says more than address and database: leave it out")
-        if parts.scheme == "unix" and path and not parts.hostname:
-            return cls(path=path, user=user, password=password)
-        if parts.scheme != "redis" or not parts.hostname:
-            raise BadSetting(
-                f"'{shown}' is no address of a server: give redis://host:port/database "
-                "or unix:///path"
-            )
-        return cls(
-            parts.hostname,
-            _PORT if port is None else port,
-            "",
-            user,
-            password,
-            _database(shown, path),
-        )
+        return _address(url, _PORT, DATABASES, {"redis": False})
+
+    @classmethod
+    def parse_redis(cls, url: str) -> Address:
+        """Read the same for a Redis: with its port, any database, and rediss:// for TLS."""
+        return _address(url, _REDIS_PORT, _REDIS_DATABASES_MAX, {"redis": False, "rediss": True})
 
     @classmethod
     def default(cls) -> Address:
@@ -88,18 +77,63 @@ class Address:
         return self.path or f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
-def _database(url: str, path: str) -> int:
+def _address(url: str, port_unsaid: int, databases: int, schemes: dict[str, bool]) -> Address:
+    """Read an address.
+
+    Args:
+        url: as the user gave it.
+        port_unsaid: where it names none.
+        databases: how many there are.
+        schemes: that go over a network, and whether by TLS.
+    """
+    shown = re.sub("//.*@", "//", url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as fault:
+        raise BadSetting(f"'{shown}' is no address of a server: {fault}") from None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    path = unquote(parts.path)
+    if parts.query or parts.fragment:
+        raise BadSetting(f"'{shown}' says more than address and database: leave it out")
+    if parts.scheme == "unix" and path and not parts.hostname:
+        return Address(path=path, user=user, password=password)
+    if parts.scheme not in schemes or not parts.hostname:
+        places = [f"{each}://host:port/database" for each in schemes]
+        raise BadSetting(
+            f"'{shown}' is no address of a server: give {', '.join(places)} or unix:///path"
+        )
+    return Address(
+        parts.hostname,
+        port_unsaid if port is None else port,
+        "",
+        user,
+        password,
+        _database(shown, path, databases),
+        schemes[parts.scheme],
+    )
+
+
+def _database(url: str, path: str, databases: int) -> int | None:
     digits = path.strip("/")
     if not digits:
-        return 0
-    if not (digits.isascii() and digits.isdigit()) or int(digits) >= DATABASES:
-        raise BadSetting(f"'{url}' has no database: they are 0 to {DATABASES - 1}, not '{digits}'")
+        return None
+    if not (digits.isascii() and digits.isdigit()) or int(digits) >= databases:
+        raise BadSetting(f"'{url}' has no database: they are 0 to {databases - 1}, not '{digits}'")
     return int(digits)
 
 
 def _connected(address: Address) -> socket.socket:
     if not address.path:
-        return socket.create_connection((address.host, address.port), _ANSWER_S)
+        reached = socket.create_connection((address.host, address.port), _ANSWER_S)
+        if not address.tls:
+            return reached
+        try:
+            # SSL_CERT_FILE names an authority of one's own.
+            return ssl.create_default_context().wrap_socket(reached, server_hostname=address.host)
+        except BaseException:
+            reached.close()
+            raise
     connected = socket.socket(socket.AF_UNIX)
     try:
         connected.settimeout(_ANSWER_S)
@@ -113,13 +147,19 @@ def _connected(address: Address) -> socket.socket:
 class Connection:
     """Requests and their answers; use it as a context manager."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, to_redis: bool = False) -> None:
         """Connect, give the password if one is asked for, and choose the database.
+
+        Args:
+            address: of the server. If it has no password, and one is asked for, it is that of
+                our settings, or
+            to_redis: that which redis-cli would take from the environment.
 
         Raises:
             Unanswered: nobody is there, or whoever it is does not let us in.
         """
         self._address = address
+        self._to_redis = to_redis
         self._reader = hiredis.Reader()
         try:
             self._socket = _connected(address)
@@ -133,12 +173,12 @@ class Connection:
 
     def _enter(self) -> None:
         password = self._address.password
-        select = [b"SELECT", b"%d" % self._address.db]
+        select = [b"SELECT", b"%d" % (self._address.db or 0)]
         if not password:
             [answer] = self.ask([select])
             if not str(answer).startswith("NOAUTH"):
                 return self._check(answer)
-            password = given("password", os.environ)
+            password = self._password_unsaid()
             if not password:
                 return self._check(answer)
         names = [self._address.user, password] if self._address.user else [password]
@@ -146,6 +186,11 @@ class Connection:
         for answer in self.ask([[b"AUTH", *words], select]):
             self._check(answer)
         return None
+
+    def _password_unsaid(self) -> str:
+        if self._to_redis:
+            return os.environ.get(_PASSWORD_OF_REDIS, "")
+        return str(given("password", os.environ))
 
     def _check(self, answer: Reply) -> None:
         if isinstance(answer, hiredis.ReplyError):
@@ -169,8 +214,10 @@ class Connection:
                 if not received:
                     raise ConnectionError("it closed the connection")
                 self._reader.feed(received)
-        except (OSError, hiredis.ProtocolError) as fault:
+        except OSError as fault:
             raise self._unanswered(fault) from fault
+        except hiredis.ProtocolError as fault:
+            raise Unanswered(f"{self._address} does not speak the protocol of Redis") from fault
         return answers
 
     def _unanswered(self, fault: Exception) -> Unanswered:

@@ -8,6 +8,7 @@ from respq import __version__
 from respq.cli.backup import backup, restore
 from respq.cli.check import check
 from respq.cli.health import health
+from respq.cli.importing import import_
 from respq.cli.journal import journal
 from respq.cli.replay import replay
 from respq.cli.serve import serve
@@ -23,6 +24,7 @@ main.add_command(serve)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(replay)
+main.add_command(import_)
 main.add_command(journal)
 main.add_command(health)
 main.add_command(check)

@@ -18,7 +18,7 @@ class RealRedis:
     """A redis-server on a loopback port, asked by raw bytes."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
 
     def answers(self, stream: bytes) -> list[object]:
         """Send a stream, close our side, and return every reply that came until the end."""
@@ -26,7 +26,7 @@ class RealRedis:
         # A server that has closed for a fault may reset what it did not read.
         with (
             contextlib.suppress(ConnectionError),
-            socket.create_connection(("127.0.0.1", self._port), timeout=10) as connection,
+            socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection,
         ):
             connection.sendall(stream)
             connection.shutdown(socket.SHUT_WR)
