@@ -41,6 +41,7 @@ _GROUPS = {
     "strings": "Strings",
     "hashes": "Hashes",
     "zsets": "Sorted sets",
+    "streams": "Streams",
     "transactions": "Transactions",
     "scripting": "Scripts",
     "pubsub": "Events and messages",
@@ -133,6 +134,8 @@ def _keys(command: Command, spec: KeySpec) -> str:
         return f"as many as {number} says, from {spec.index + spec.first_after}"
     if spec.to_the_options:
         return f"{spec.index} up to the options"
+    if spec.keyword:
+        return f"half of the words behind {spec.keyword.decode()}"
     each = f", every {spec.step}" if spec.step > 1 else ""
     but = " but one" if spec.behind else ""
     return f"{spec.index} to the last{but}{each}" if spec.to_the_end else str(spec.index)

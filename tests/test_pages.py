@@ -133,8 +133,7 @@ def in_a_row(reply: Any) -> Any:
         return reply
     row: list[Any] = []
     for each in map(in_a_row, reply):
-        is_pair = isinstance(each, list) and len(each) == 2
-        row += each if is_pair and not isinstance(each[1], list) else [each]
+        row += each if isinstance(each, list) and len(each) == 2 else [each]
     return row
 
 

@@ -59,3 +59,6 @@ class Wait:
     db: int | None = None
     """In which database the names are; None for the one that the session has selected. `AWAY` if
     they are numbers of queues whose payloads have to be read before the command can run."""
+    arguments: tuple[bytes, ...] | None = None
+    """What the command is to be run again with, where that is not what the request says: one of
+    its words means what was so at first, as ``$`` of XREAD. Options stay as they are."""

@@ -6,11 +6,13 @@ The parameters of a handler after ``call`` are the arguments of the command, eac
     positional        an argument, in order; optional if its default is None, or where others
                       that must be given follow (``AUTH [username] password``) by its `Arg`
     *names            one argument or more; as many as a ``counts`` argument before it says,
-                      else as far as ``matches`` holds, else all that is left
+                      else as far as ``matches`` holds, else all that is left; a ``token`` may
+                      stand before them (``STREAMS key [key ...] id [id ...]``)
     keyword, last     the last word, behind the ``*names`` (``BLPOP key [key ...] timeout``)
     keyword-only      an option, in any order after the arguments: ``TOKEN value …``;
                       a bool is a bare token, ``words`` is one of several bare tokens; an
-                      `ArgGroup` stands for many options that the handler gets as one value
+                      `ArgGroup` stands for many options that the handler gets as one value;
+                      without a default one must be given of those that exclude one another
 
 From the signature come the parser, the arity, the key positions, what COMMAND and
 redis-cli show, and the facts block of the command's page. table.py makes a `Command` of it.
@@ -92,14 +94,19 @@ class Arg:
     """Of an option: all words that are left are its values."""
     as_counted: bool = False
     """Of an option: it has as many values as the ``counts`` argument says there are keys."""
+    signs: tuple[bytes, ...] = ()
+    """Of an option: one of these may stand before its values; ``read`` gets it first, or none."""
     leads: bool = False
-    """Of a flag: it stands before the variadic, and may be given again."""
+    """Of an option: it stands before the variadic, and may be given again."""
+    behind_leads: bool = False
+    """Of an argument: such options stand before it."""
     repeats_max: int = 0
     """Of an option: so often it may be given, and its value is a tuple; 0 for once, and none. Of a
     variadic: how many there may be; 0 for any number."""
     step: int = 1
     """Of a variadic: how many words belong together, as ``key value``; the handler gets all in a
-    row. The first of them is the key, if it ``is_key``."""
+    row. The first of them is the key, if it ``is_key``. Behind a ``token`` there are first all
+    keys, and then all that belong to them."""
     shares_text: bool = False
     """Of a variadic: what an option says is written down with each of them."""
     counts: bool = False
@@ -178,7 +185,9 @@ class Command:
     """By parameter."""
     _required: list[Option] = field(init=False)
     _tokens: dict[bytes, Option] = field(init=False)
-    _leading: set[bytes] = field(init=False)
+    _leading: dict[bytes, Option] = field(init=False)
+    _leads_early: bool = field(init=False)
+    """They stand before an argument."""
     plain_length: int = field(init=False)
     """Of a request whose words are the arguments as they are; -1 if there is none such.
 
@@ -210,7 +219,8 @@ class Command:
         ends = self.variadic is None and not self.options
         ends = ends and not any(arg.then_options for _, arg in self.arguments)
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
-        self._leading = {token for token, each in self._tokens.items() if each.arg.leads}
+        self._leads_early = any(arg.behind_leads for _, arg in self.arguments)
+        self._leading = {token: each for token, each in self._tokens.items() if each.arg.leads}
         uneven = self.variadic is not None and not self.options
         self.step = self.variadic[1].step if uneven and self.variadic is not None else 1
 
@@ -222,7 +232,11 @@ class Command:
     def check_arity(self, request: list[bytes]) -> None:
         """Raise `SyntaxFault` if the request has too few or too many words, as Redis would."""
         if not abs(self.arity) <= len(request) <= self._words_max:
-            raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
+            raise self.wrong_arity()
+
+    def wrong_arity(self) -> SyntaxFault:
+        """Return Redis' error for too few or too many words."""
+        return SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
 
     def bind(self, request: list[bytes]) -> Bound:
         """Read a request into the handler's positional and keyword arguments.
@@ -264,6 +278,8 @@ class Command:
                 count = int(digits) if digits.isdigit() and len(digits) < 10 else 0
             place += 1
         if self.variadic is not None and self.variadic[1].is_key:
+            if self.variadic[1].token:
+                return self._positions_behind_token(request)
             matches = self.variadic[1].matches
             if count is None and matches is not None:
                 count = len([*takewhile(matches, request[place:])])
@@ -272,15 +288,29 @@ class Command:
             positions += range(place, end, step) if end <= len(request) else ()
         return positions
 
+    def _positions_behind_token(self, request: list[bytes]) -> list[int]:
+        """Return where keys stand of which each has an argument behind all of them."""
+        assert self.variadic is not None
+        place = self.words_count
+        while place < len(request):
+            word = request[place].upper()
+            place += 1
+            if word == self.variadic[1].token:
+                count = len(request) - place
+                return [] if count % 2 else [*range(place, place + count // 2)]
+            option = self._leading.get(word)
+            place += 0 if option is None or option.is_flag else len(option.arg.values)
+        return []
+
     def _arity(self) -> int:
+        alternatives = {each.arg.excludes or each.parameter: each for each in self._required}
         required = sum(
             1 + (len(option.arg.values) or 1) * (not option.is_flag and not option.arg.words)
-            for option in self.options
-            if option.is_required
+            for option in alternatives.values()
         )
         variadic = 0
         if self.variadic is not None and not self.variadic[1].optional:
-            variadic = self.variadic[1].step
+            variadic = self.variadic[1].step + bool(self.variadic[1].token)
         least = self.words_count + self.required_count + variadic + required
         least += self.last is not None
         exact = (
@@ -300,11 +330,15 @@ class Command:
             request = request[:-1]
         if self.step > 1 and (len(request) - place - len(self.arguments)) % self.step:
             # Redis, too, finds this only when the command runs, not when it is queued.
-            raise SyntaxFault(f"wrong number of arguments for '{self.full_name}' command")
+            raise self.wrong_arity()
         values: list[Any] = []
         count = None
         spare = len(request) - abs(self.arity)
         for _, arg in self.arguments:
+            if arg.behind_leads:
+                place = self._bind_leading(request, place, named)
+                if place == len(request):
+                    raise self.wrong_arity()
             if arg.optional:
                 if spare <= 0 or request[place].upper() in self._tokens:
                     values.append(None)
@@ -321,10 +355,13 @@ class Command:
                         f"{len(request) - place}"
                     )
             values.append(value)
-        while self._leading and place < len(request) and request[place].upper() in self._leading:
-            named[self._tokens[request[place].upper()].parameter] = True
-            place += 1
+        if self._leading:
+            if not self._leads_early:
+                place = self._bind_leading(request, place, named)
+            named = self._gather_groups(named)
         if self.variadic is not None:
+            if self.variadic[1].token:
+                place = self._behind_token(request, place)
             end = self._variadic_end(request, place, count)
             most = self.variadic[1].repeats_max
             if 0 < most < end - place:
@@ -337,6 +374,37 @@ class Command:
         options = self._bind_options(request, place, count)
         return values, {**named, **options} if named else options
 
+    def _bind_leading(self, request: list[bytes], place: int, named: dict[str, Any]) -> int:
+        """Read the options that stand at ``place``; return the place behind them."""
+        excluded: set[str] = set()
+        while place < len(request):
+            option = self._leading.get(request[place].upper())
+            if option is None:
+                break
+            if option.is_flag:
+                named[option.parameter] = True
+                place += 1
+                continue
+            if option.arg.excludes in excluded:
+                raise SyntaxFault(near(request[place]))
+            if option.arg.excludes:
+                excluded.add(option.arg.excludes)
+            named[option.parameter], place = _read_option(option.arg, request, place)
+        return place
+
+    def _behind_token(self, request: list[bytes], place: int) -> int:
+        """Return where the words behind the token of the variadic begin, which must be even."""
+        assert self.variadic is not None
+        token = self.variadic[1].token
+        if place >= len(request) - 1 or request[place].upper() != token:
+            raise SyntaxFault(near(request[place]) if place < len(request) else "syntax error")
+        if (len(request) - place - 1) % self.variadic[1].step:
+            raise SyntaxFault(
+                f"Unbalanced '{self.full_name}' list of streams: "
+                "for each stream key an ID or '$' must be specified."
+            )
+        return place + 1
+
     def _variadic_end(self, request: list[bytes], place: int, count: int | None) -> int:
         assert self.variadic is not None
         if self.variadic[1].rest:
@@ -348,6 +416,8 @@ class Command:
         while end < len(request) and (matches is None or matches(request[end])):
             end += 1
         if end == place and not self.variadic[1].optional:
+            if place == len(request) and self._leads_early:
+                raise self.wrong_arity()
             raise SyntaxFault(near(request[place]) if place < len(request) else "syntax error")
         return end
 
@@ -382,7 +452,7 @@ class Command:
             else:
                 named[option.parameter], place = _read_option(arg, request, place, counted)
         for option in self._required:
-            if option.parameter not in named:
+            if option.parameter not in named and option.arg.excludes not in excluded:
                 what = option.arg.token or b" | ".join(option.arg.words)
                 raise SyntaxFault(f"syntax error: {what.decode()} is missing")
         return self._gather_groups(named)
@@ -407,13 +477,19 @@ class Command:
         """The line that stands at the head of the command's page."""
         parts = [self.name]
         for name, arg in self.arguments:
+            if arg.behind_leads:
+                parts += self._shown_leading()
             shown = (arg.values or (name,))[0]
             parts.append(f"[{shown}]" if arg.optional else shown)
-        parts += [f"[{each.arg.token.decode()}]" for each in self.options if each.arg.leads]
+        if not self._leads_early:
+            parts += self._shown_leading()
         if self.variadic is not None:
             arg = self.variadic[1]
-            name = " ".join(arg.values[: arg.step] or (self.variadic[0],))
-            parts += [f"[{name} ...]"] if self.variadic[1].optional else [name, f"[{name} ...]"]
+            names = arg.values[: arg.step] or (self.variadic[0],)
+            if arg.token:
+                parts.append(arg.token.decode())
+            for name in names if arg.token else (" ".join(names),):
+                parts += [f"[{name} ...]"] if arg.optional else [name, f"[{name} ...]"]
             if self.variadic[1].rest:
                 parts.append(f"[{self.variadic[1].rest} ...]")
         if self.last is not None:
@@ -422,10 +498,13 @@ class Command:
             parts.append(shown if required else f"[{shown}]")
         return " ".join(parts)
 
-    def _shown_options(self) -> Iterator[tuple[str, bool]]:
+    def _shown_leading(self) -> list[str]:
+        return [f"[{shown}]" for shown, _ in self._shown_options(leading=True)]
+
+    def _shown_options(self, *, leading: bool = False) -> Iterator[tuple[str, bool]]:
         groups: dict[str, list[Option]] = {}
         for option in self.options:
-            if option.arg.leads:
+            if option.arg.leads != leading:
                 continue
             groups.setdefault(option.arg.excludes or option.parameter, []).append(option)
         for options in groups.values():
@@ -450,10 +529,17 @@ def _read_option(
         count = counted
     if arg.counted:
         count = _count_of(arg, request, place) + 1
+    sign: tuple[bytes, ...] = ()
+    if arg.signs:
+        has_sign = place + 2 < len(request) and request[place + 1] in arg.signs
+        sign = (request[place + 1] if has_sign else b"",)
+        place += has_sign
     raw = request[place + 1 : place + 1 + count]
     if not raw or len(raw) < count:
         raise SyntaxFault(f"{near(request[place])}: {_shown(arg, False)}")
     place += 1 + count
+    if sign:
+        return arg.read(*sign, *raw), place
     if not arg.parts:
         return arg.read(*raw), place
     parts: dict[bytes, Any] = {}
@@ -482,6 +568,8 @@ def _shown(arg: Arg, is_flag: bool) -> str:
         return token
     parts = "".join(f" [{_shown(part, False)}]" for part in arg.parts)
     values = " ".join(arg.values)
+    if arg.signs:
+        values = f"[{' | '.join(sign.decode() for sign in arg.signs)}] {values}"
     more = f" [{arg.values[-1]} ...]" if arg.many or arg.counted or arg.as_counted else ""
     more += f" [{token} {values} ...]" if arg.repeats_max else ""
     return f"{token} {values}{parts}{more}"

@@ -49,15 +49,20 @@ def _arguments(command: Command) -> list[Doc]:
     """Return the arguments that stand in order, the variadic one last."""
     docs = []
     key_number = 0
+    leading = _options(command, leading=True)
     for name, arg in command.arguments:
         optional = [b"optional"] if arg.optional else []
+        if arg.behind_leads:
+            docs += leading
         docs.append(_value(_label(name, arg), arg, flags=optional))
-    leading = [option.arg.token for option in command.options if option.arg.leads]
-    docs += [_token(token, [b"optional"]) for token in leading]
+    if not any(arg.behind_leads for _, arg in command.arguments):
+        docs += leading
     if command.variadic is not None:
         name, arg = command.variadic
         flags = [b"optional", b"multiple"] if arg.optional else [b"multiple"]
-        if arg.step == 1:
+        if arg.token:
+            docs.append(_lists(arg, flags))
+        elif arg.step == 1:
             docs.append(_value(_label(name, arg), arg, flags=flags))
         else:
             docs.append(_group(arg, flags))
@@ -83,11 +88,19 @@ def _group(arg: Arg, flags: list[bytes]) -> Doc:
     return _node("_".join(arg.values), b"block", flags=flags, parts=parts)
 
 
-def _options(command: Command) -> list[Doc]:
+def _lists(arg: Arg, flags: list[bytes]) -> Doc:
+    """Return keys behind a token, and as many of each other thing behind them."""
+    parts = [_value(arg.values[0], arg, flags=flags)]
+    parts += [_node(each, b"string", flags=flags) for each in arg.values[1:]]
+    parts[0][b"key_spec_index"] = 0
+    return _node(arg.token.decode().lower(), b"block", token=arg.token, flags=[], parts=parts)
+
+
+def _options(command: Command, *, leading: bool = False) -> list[Doc]:
     """Return the options; those that exclude one another stand together."""
     groups: dict[str, list[Option]] = {}
     for option in command.options:
-        if option.arg.leads:
+        if option.arg.leads != leading:
             continue
         groups.setdefault(option.arg.excludes or option.parameter, []).append(option)
     docs = []
@@ -114,11 +127,14 @@ def _with_token(arg: Arg, flags: list[bytes]) -> Doc:
     """Return an option that has values behind its token, and perhaps options of its own."""
     if arg.repeats_max:
         flags = [*flags, b"multiple", b"multiple_token"]
-    if len(arg.values) == 1 and not arg.parts and not arg.many and not arg.as_counted:
+    if len(arg.values) == 1 and not arg.parts and not (arg.many or arg.as_counted or arg.signs):
         return _value(arg.values[0], arg, token=arg.token, flags=flags)
     values = [_value(label, arg, flags=[]) for label in arg.values]
     if arg.many or arg.counted or arg.as_counted:
         values[-1] = _value(arg.values[-1], arg, flags=[b"multiple"])
+    if arg.signs:
+        signs = [_token(sign) for sign in arg.signs]
+        values = [_node("operator", b"oneof", flags=[b"optional"], parts=signs), *values]
     parts = [_with_token(part, [b"optional"]) for part in arg.parts]
     name = arg.token.decode().lower()
     return _node(name, b"block", token=arg.token, flags=flags, parts=values + parts)

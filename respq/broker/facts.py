@@ -40,6 +40,7 @@ _GROUP_CATEGORIES = {
     "queue": "queue",
     "schedule": "schedule",
     "scripting": "scripting",
+    "streams": "stream",
     "strings": "string",
     "transactions": "transaction",
     "worker": "worker",
@@ -63,11 +64,13 @@ class KeySpec:
     step: int = 1
     behind: int = 0
     """Words behind the last key, of those that go to the end."""
+    keyword: bytes = b""
+    """The word that stands before the first key; half of the words behind it are keys."""
 
     @property
     def moves(self) -> bool:
         """Whether where the keys are depends on the other words."""
-        return bool(self.first_after) or self.to_the_options
+        return bool(self.first_after or self.keyword) or self.to_the_options
 
     @property
     def last_key(self) -> int:
@@ -80,6 +83,9 @@ class KeySpec:
             # No kind of Redis' says this; clients then ask COMMAND GETKEYS.
             flags = [*flags, b"incomplete"]
             find: Reply = {b"type": b"unknown", b"spec": {}}
+        elif self.keyword:
+            spec = {b"lastkey": -1, b"keystep": 1, b"limit": 2}
+            find = {b"type": b"range", b"spec": spec}
         elif self.first_after:
             spec = {b"keynumidx": 0, b"firstkey": self.first_after, b"keystep": 1}
             find = {b"type": b"keynum", b"spec": spec}
@@ -88,9 +94,15 @@ class KeySpec:
             find = {b"type": b"range", b"spec": spec}
         return {
             b"flags": word_set(flags),
-            b"begin_search": {b"type": b"index", b"spec": {b"index": self.index}},
+            b"begin_search": self._begin(),
             b"find_keys": find,
         }
+
+    def _begin(self) -> Reply:
+        if self.keyword:
+            where: Reply = {b"keyword": self.keyword, b"startfrom": self.index}
+            return {b"type": b"keyword", b"spec": where}
+        return {b"type": b"index", b"spec": {b"index": self.index}}
 
 
 def key_specs(command: Command) -> list[KeySpec]:
@@ -105,7 +117,9 @@ def key_specs(command: Command) -> list[KeySpec]:
             count_place = place
         place += 1
     if command.variadic is not None and command.variadic[1].is_key:
-        if count_place:
+        if command.variadic[1].token:
+            specs.append(KeySpec(place, keyword=command.variadic[1].token))
+        elif count_place:
             specs.append(KeySpec(count_place, first_after=place - count_place))
         else:
             ends = command.variadic[1].matches is not None

@@ -228,6 +228,10 @@ class Scripts:
         self._read_only = read_only or flags.no_writes
         self._may_grow = flags.allow_oom
 
+    def own(self, session: Session) -> bool:
+        """Tell whether it is a script that runs a command, rather than a client."""
+        return session is self._session
+
     # What scripts are lent.
 
     def _call(self, *words: Token) -> Any:

@@ -165,7 +165,14 @@ def _declared(
             arg = replace(arg, optional=True)
         if isinstance(arg, ArgGroup):
             options += [
-                Option(field, each, each.read is bool, group=parameter.name, make=arg.make)
+                Option(
+                    field,
+                    each,
+                    each.read is bool,
+                    required and bool(each.excludes),
+                    parameter.name,
+                    arg.make,
+                )
                 for field, each in arg.args.items()
             ]
             continue

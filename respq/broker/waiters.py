@@ -72,6 +72,8 @@ class Waiters:
         They have selected the same database.
         """
         names = _names(wait, sessions[0])
+        if wait.arguments is not None:
+            bound = [*wait.arguments], bound[1]
         lines = [self.names.setdefault(name, OrderedDict()) for name in names]
         deadline_ms = 0 if wait.timeout_ms == FOREVER_MS else now_ms + wait.timeout_ms
         can_run = wait.db is None and command.can_run(bound)

@@ -1,4 +1,4 @@
-"""How long commands of Redis wait: seconds, which may have decimals."""
+"""How long commands of Redis wait: seconds, which may have decimals, or whole milliseconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 
 from respq.engine.keys.floats import parse_long_double, round_to_long_double
-from respq.engine.keys.strings import INTEGER_MAX
+from respq.engine.keys.strings import INTEGER_MAX, integer_or_none
 from respq.errors import RespqError
 
 
@@ -22,7 +22,18 @@ def blocking_ms(raw: bytes, now_ms: int) -> int:
     exact = round_to_long_double(seconds * 1_000, Fraction(0))
     if exact is None or abs(exact) > INTEGER_MAX:
         raise RespqError(f"timeout is {'negative' if seconds < 0 else 'out of range'}")
-    timeout_ms = ceil(exact)
+    return _checked(ceil(exact), now_ms)
+
+
+def blocking_whole_ms(raw: bytes, now_ms: int) -> int:
+    """Return the same of a word that has milliseconds in it."""
+    timeout_ms = integer_or_none(raw)
+    if timeout_ms is None:
+        raise RespqError("timeout is not an integer or out of range")
+    return _checked(timeout_ms, now_ms)
+
+
+def _checked(timeout_ms: int, now_ms: int) -> int:
     if timeout_ms < 0:
         raise RespqError("timeout is negative")
     if timeout_ms > INTEGER_MAX - now_ms:

@@ -50,6 +50,28 @@ PerKey = Annotated[
 Ending = Annotated[bytes | None, Arg(bytes, optional=True, then_options=True)]
 Leading = Annotated[bool, Arg(bool, token=b"NX", leads=True)]
 LeadingToo = Annotated[bool, Arg(bool, token=b"XX", leads=True)]
+LeadingNumber = Annotated[int, Arg(int, values=("n",), token=b"COUNT", leads=True)]
+Least = Annotated[
+    tuple[bytes, int],
+    ArgGroup(
+        lambda **given: given.popitem(),
+        {
+            "least": Arg(
+                lambda sign, n: (sign, int(n)),
+                values=("n",),
+                token=b"LEAST",
+                signs=(b"=", b"~"),
+                excludes="which",
+            ),
+            "most": Arg(int, values=("n",), token=b"MOST", excludes="which"),
+        },
+    ),
+]
+Behind = Annotated[bytes, Arg(bytes, behind_leads=True)]
+Couples = Annotated[bytes, Arg(bytes, values=("field", "value"), step=2)]
+Lists = Annotated[
+    bytes, Arg(bytes, kind="key", values=("key", "id"), is_key=True, step=2, token=b"STREAMS")
+]
 
 
 @TABLE.command("PLAIN", group="g", since="0", flags=Flags.WRITE)
@@ -116,6 +138,31 @@ def weighed(
 @TABLE.command("LEAD", group="g", since="0", flags=Flags.WRITE)
 def lead(call: Call, key: Key, *word: Word, nx: Leading = False, xx: LeadingToo = False) -> Reply:
     """Take flags that stand before words."""
+    return 1
+
+
+@TABLE.command("FIRST", group="g", since="0", flags=Flags.WRITE)
+def first(
+    call: Call,
+    key: Key,
+    word: Behind,
+    *couple: Couples,
+    nx: Leading = False,
+    count: LeadingNumber = 0,
+) -> Reply:
+    """Take options that stand before a word and couples."""
+    return 1
+
+
+@TABLE.command("LISTS", group="g", since="0", flags=Flags.WRITE)
+def lists(call: Call, *stream: Lists, count: LeadingNumber = 0) -> Reply:
+    """Take keys behind a word, and as many ids behind them."""
+    return 1
+
+
+@TABLE.command("CHOOSE", group="g", since="0", flags=Flags.WRITE)
+def choose(call: Call, key: Key, *, which: Least, count: Number = 1) -> Reply:
+    """Take one of two options, which must be given."""
     return 1
 
 
@@ -243,6 +290,41 @@ def test_bytes_that_are_no_text_are_named_as_text() -> None:
 @pytest.mark.parametrize("line", ["OPTIONS k COUNT", "OPTIONS k PAIR a", "OPTIONS k NX AT"])
 def test_an_option_without_its_value_is_refused(line: str) -> None:
     assert refusal(line).startswith("ERR syntax error near ")
+
+
+def test_options_may_stand_before_an_argument() -> None:
+    given = {"nx": True, "count": 6}
+
+    assert bind("FIRST k x f v") == ([b"k", b"x", b"f", b"v"], {})
+    assert bind("FIRST k nx COUNT 5 COUNT 6 NX x NX v") == ([b"k", b"x", b"NX", b"v"], given)
+    for line in ("FIRST k NX NX NX NX", "FIRST k COUNT 5 x", "FIRST k COUNT 5 NX x"):
+        assert refusal(line) == "ERR wrong number of arguments for 'first' command"
+    assert bind("FIRST k x COUNT 5") == ([b"k", b"x", b"COUNT", b"5"], {})
+    assert command("FIRST").syntax == "FIRST key [NX] [COUNT n] word field value [field value ...]"
+
+
+def test_keys_behind_a_word_have_each_an_argument_behind_them() -> None:
+    assert bind("LISTS streams a b 1 2") == ([b"a", b"b", b"1", b"2"], {})
+    assert bind("LISTS COUNT 5 STREAMS STREAMS 1") == ([b"STREAMS", b"1"], {"count": 5})
+    for line in ("LISTS a STREAMS b 1", "LISTS COUNT 5 a b", "LISTS COUNT 5 STREAMS"):
+        assert refusal(line).startswith("ERR syntax error")
+    assert refusal("LISTS STREAMS a b 1").startswith("ERR Unbalanced 'lists' list of streams")
+    assert command("LISTS").syntax == "LISTS [COUNT n] STREAMS key [key ...] id [id ...]"
+    assert command("LISTS").arity == -4
+
+
+def test_one_of_those_that_exclude_one_another_may_have_to_be_given() -> None:
+    assert bind("CHOOSE k MOST 5")[1] == {"which": ("most", 5)}
+    assert bind("CHOOSE k COUNT 1 LEAST 5")[1] == {"count": 1, "which": ("least", (b"", 5))}
+    assert refusal("CHOOSE k COUNT 1") == "ERR syntax error: LEAST is missing"
+    assert refusal("CHOOSE k LEAST 5 MOST 5") == "ERR syntax error near 'MOST'"
+    assert command("CHOOSE").arity == -4
+
+
+@pytest.mark.parametrize("sign", [b"=", b"~"])
+def test_a_sign_may_stand_before_a_value(sign: bytes) -> None:
+    assert bind(f"CHOOSE k LEAST {sign.decode()} 5")[1] == {"which": ("least", (sign, 5))}
+    assert command("CHOOSE").syntax.startswith("CHOOSE key LEAST [= | ~] n | MOST n [COUNT n]")
 
 
 # The arguments that the server's commands share.

@@ -36,7 +36,7 @@ GROWING = [
     *("INCR n", "DECR n", "INCRBY n 2", "DECRBY n 2", "INCRBYFLOAT n 2"),
     *("HSET h f v", "HSETNX h f v", "HMSET h f v", "HINCRBY h n 1", "HINCRBYFLOAT h n 1"),
     *("ZADD z 1 a", "ZINCRBY z 1 a", "ZRANGESTORE z y 0 1", "ZUNIONSTORE z 1 y"),
-    *("ZINTERSTORE z 1 y", "ZDIFFSTORE z 1 y"),
+    *("ZINTERSTORE z 1 y", "ZDIFFSTORE z 1 y", "XADD s 1-1 a 1", "XSETID s 1-1"),
 ]
 HOUR_MS = 3_600_000
 

@@ -47,6 +47,13 @@ from respq.engine.keys.records import (
     RestoreEnd,
     RestorePiece,
 )
+from respq.engine.keys.streams import (
+    Stream,
+    StreamAdded,
+    StreamDeleted,
+    StreamSet,
+    StreamTrimmed,
+)
 from respq.engine.keys.strings import AS_IT_IS, RAW, String, StringSet, StringWritten
 from respq.engine.keys.zsets import Zset, ZsetAdded, ZsetRangeRemoved, ZsetRemoved
 from respq.engine.records import (
@@ -123,6 +130,8 @@ EXPIRING = KeyMade(1, 0, b"s", String.code, T + 50)
 HASH = KeyMade(1, 0, b"h", Hash.code)
 FIELDS = HashSet(1, [b"a", b"b", b"c"], [b"1", b"", b"3"])
 ZSET = KeyMade(1, 0, b"z", Zset.code)
+STREAM = KeyMade(1, 0, b"x", Stream.code)
+LOGGED = [StreamAdded(1, T + at, at, at + 1, [b"f", b"%d" % at]) for at in range(4)]
 ENTRIES = ZsetAdded(1, [1.0, 2.0, 2.0], [b"a", b"c", b"b"])
 COPIED = [
     RestoreBegin(1, 0, b"s", String.code, T + 50),
@@ -333,6 +342,24 @@ HISTORIES: dict[str, list[Record]] = {
         *(RestorePiece(1, [False, [1.0], [b"a"]]), ZsetAdded(1, [0.5], [b"c"])),
         *(ZsetRemoved(1, [b"a"]), RestorePiece(1, [False, [2.0], [b"b"]]), RestoreEnd(1)),
     ],
+    "a stream": [STREAM, *LOGGED],
+    "a stream trimmed": [STREAM, *LOGGED, StreamTrimmed(1, T + 1, 5)],
+    "a stream trimmed to nothing": [STREAM, *LOGGED, StreamTrimmed(1, T + 9, 0), LOGGED[0]],
+    "entries deleted": [STREAM, *LOGGED, StreamDeleted(1, [T, 0, T + 3, 3, T, 9])],
+    "a stream without entries stays": [STREAM, *LOGGED[:1], StreamDeleted(1, [T, 0])],
+    "a stream set": [STREAM, *LOGGED, StreamSet(1, T + 99, 0, 1_000, T + 98, 5)],
+    "a stream restored": [
+        KeyRestored(
+            *(1, 3, b"x", Stream.code, T + 50),
+            [[T + 9, 1, 7, T, 5], [T, 0, T + 8, 0], [[b"f", b"v"], [b"f", b"w", b"g", b""]]],
+        )
+    ],
+    "a stream changed while it is said again": [
+        *(STREAM, *LOGGED[:2], RestoreBegin(1, 0, b"x", Stream.code, 0)),
+        *(RestorePiece(1, [[T + 1, 1, 2, 0, 0], [T, 0], [[b"f", b"0"]]]), LOGGED[2]),
+        *(StreamDeleted(1, [T + 1, 1]), RestorePiece(1, [[], [T + 2, 2], [[b"f", b"2"]]])),
+        *(LOGGED[3], RestoreEnd(1)),
+    ],
     "answered": [MADE, AnswerKept(1, b"1:p", [b"x"], T + 600_000)],
 }
 
@@ -413,6 +440,10 @@ DELTAS = [
     ZsetAdded(2, [1.0], [b"x"]),
     ZsetRemoved(2, [b"x"]),
     ZsetRangeRemoved(2, 1.0, b"x", 2.0, b"y"),
+    StreamAdded(2, T, 0, 1, [b"f", b"v"]),
+    StreamTrimmed(2, T, 0),
+    StreamDeleted(2, [T, 0]),
+    StreamSet(2, T, 0, 1, 0, 0),
 ]
 
 
@@ -526,6 +557,30 @@ def test_a_copy_of_a_hash_may_be_of_several_moments() -> None:
         for told in ([begin, *changes, piece, end], [begin, piece, *changes, end]):
             (key,) = replay(told).keys
             assert key.value.plain() == ([(b"a", b"new"), (b"c", b"3"), (b"d", b"4")], True)
+            key.value.check()
+
+
+def test_a_copy_of_a_stream_may_be_of_several_moments() -> None:
+    """What it has from before a change, or from behind it, comes out as the change says."""
+    begin, end = RestoreBegin(1, 0, b"x", Stream.code, 0), RestoreEnd(1)
+    rows = {at: [b"f", b"%d" % at] for at in range(1, 7)}
+    changes = [
+        StreamAdded(1, 5, 0, 5, rows[5]),
+        StreamTrimmed(1, 2, 7),
+        StreamDeleted(1, [5, 0]),
+        StreamSet(1, 3, 5, 5, 2, 0),
+        StreamAdded(1, 4, 0, 6, rows[4]),
+        StreamAdded(1, 6, 0, 7, rows[6]),
+    ]
+    head = [4, 9, 4, 0, 0]
+
+    for ids in ([1, 2, 3], [3], [3, 5], [1, 2, 3, 5, 6], [3, 6], [3, 4, 6]):
+        copied = [part for at in ids for part in (at, 0)]
+        piece = RestorePiece(1, [head, copied, [rows[at] for at in ids]])
+        for told in ([begin, *changes, piece, end], [begin, piece, *changes, end]):
+            (key,) = replay(told).keys
+            left = [(at << 64, (b"f", b"%d" % at)) for at in (3, 4, 6)]
+            assert key.value.plain() == ((6 << 64, 7, 2 << 64), left)
             key.value.check()
 
 

@@ -26,6 +26,7 @@ from respq.engine.keys.records import (
     RestoreEnd,
     RestorePiece,
 )
+from respq.engine.keys.streams import StreamAdded, StreamDeleted, StreamSet, StreamTrimmed
 from respq.engine.keys.strings import StringSet, StringWritten
 from respq.engine.keys.zsets import ZsetAdded, ZsetRangeRemoved, ZsetRemoved
 from respq.engine.records import (
@@ -264,6 +265,11 @@ EXPECTED: dict[str, Record] = {
     "120-zset-added": ZsetAdded(41, [0.1, -0.0, float("inf")], [b"\xff member", b"", b"x"]),
     "121-zset-removed": ZsetRemoved(41, [b"\xff member", b""]),
     "122-zset-range-removed": ZsetRangeRemoved(41, float("-inf"), b"", 1e300, b"\xff member"),
+    "130-stream-added": StreamAdded(41, NOW_MS, 7, 1 << 40, [b"\xff field", b"", b"f", b"v"]),
+    "130-stream-added-at-the-end": StreamAdded(41, (1 << 64) - 1, (1 << 64) - 1, 1, [b"f", b"v"]),
+    "131-stream-trimmed": StreamTrimmed(41, NOW_MS, 7),
+    "132-stream-deleted": StreamDeleted(41, [NOW_MS, 7, NOW_MS + 1, 0]),
+    "133-stream-set": StreamSet(41, NOW_MS, 7, 1 << 40, NOW_MS, 6),
 }
 SEVERAL = [
     JobsAcked(2, [40]),

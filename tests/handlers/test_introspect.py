@@ -42,6 +42,7 @@ SHARED = [
     *("zrangestore", "zremrangebyrank", "zremrangebyscore", "zremrangebylex", "zpopmin", "zpopmax"),
     *("zmpop", "bzpopmin", "bzpopmax", "bzmpop", "zrandmember", "zscan", "zunion", "zunionstore"),
     *("zinter", "zinterstore", "zintercard", "zdiff", "zdiffstore"),
+    *("xadd", "xlen", "xrange", "xrevrange", "xread", "xtrim", "xdel", "xsetid", "xinfo|stream"),
 ]
 
 

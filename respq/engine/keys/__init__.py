@@ -11,6 +11,7 @@
     zsets.py     another; doubles.py, ranges.py and combine.py are parts of it
     hashes.py    another
     hashed.py    many members, found by their hash; draws.py draws some of them
+    streams.py   another; ids.py is part of it
 
 A family is added so:
 

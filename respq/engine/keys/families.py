@@ -22,12 +22,13 @@ from respq.engine.keys.records import (
     RestoreEnd,
     RestorePiece,
 )
+from respq.engine.keys.streams import Stream, StreamRecord
 from respq.engine.keys.strings import String, StringRecord
 from respq.engine.keys.value import Value
 from respq.engine.keys.zsets import Zset, ZsetRecord
 from respq.engine.record import Record
 
-FAMILIES: Final[tuple[type[Value], ...]] = (String, Hash, Zset)
+FAMILIES: Final[tuple[type[Value], ...]] = (String, Hash, Zset, Stream)
 
 KeyRecord = (
     KeyMade
@@ -42,10 +43,11 @@ KeyRecord = (
     | StringRecord
     | HashRecord
     | ZsetRecord
+    | StreamRecord
 )
 
 BY_CODE: Final = {family.code: family for family in FAMILIES}
-CHANGES: Final[dict[type[Record], Callable[[Any, Any], None]]] = {
+CHANGES: Final[dict[type[Record], Callable[[Any, Any], Value | None]]] = {
     record: change for family in FAMILIES for record, change in family.applies.items()
 }
 """What each record of a family does to a value of it."""

@@ -116,7 +116,7 @@ class Keyspace:
                 number, key = chunk.popitem()
                 if key.expires_ms:
                     state.timers.remove(key.expires_ms, number)
-                self._bury(key.value)
+                self.bury(key.value)
                 limit -= 1
             if not chunk:
                 self.graveyard.pop()
@@ -144,7 +144,7 @@ class Keyspace:
         """Let a key be gone."""
         self.leave(state, key)
         if state.live:
-            self._bury(key.value)
+            self.bury(key.value)
 
     def time(self, state: State, key: AnyKey) -> None:
         """Have a key be removed in its time."""
@@ -181,7 +181,8 @@ class Keyspace:
         for key in self:
             self.time(state, key)
 
-    def _bury(self, value: Value) -> None:
+    def bury(self, value: Value) -> None:
+        """Free what belongs to no key any more, in slices if it is large."""
         if value.free(FREED_AT_ONCE):
             self.remains.append(value)
 
@@ -293,7 +294,9 @@ def _changed(state: State, record: Any) -> None:
         else:
             restoring.changes.append(record)
         return
-    CHANGES[record.__class__](key.value, record)
+    gone = CHANGES[record.__class__](key.value, record)
+    if gone is not None and state.live:
+        keys.bury(gone)
     if key.value.is_empty:
         keys.remove(state, key)
         keys.restoring.pop(key.number, None)

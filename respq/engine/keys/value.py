@@ -30,8 +30,11 @@ class Value(msgspec.Struct, gc=False, eq=False):
     """Of the family, in records."""
     type_name: ClassVar[bytes]
     """What TYPE answers."""
-    applies: ClassVar[Mapping[type[Record], Callable[[Any, Any], None]]]
-    """For each record of the family what it does to a value: the value and the record go in."""
+    applies: ClassVar[Mapping[type[Record], Callable[[Any, Any], Value | None]]]
+    """For each record of the family what it does to a value: the value and the record go in.
+
+    What a value let go of may come out as another one: it is freed in slices if it is large.
+    """
 
     @property
     @abstractmethod
