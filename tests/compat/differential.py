@@ -36,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
 CLIENTS = 3
 DATABASES = (0, 1)
 TRIES = 3
+LOOKS, LOOK_S = 50, 0.02
 QUEUED = "+", b"QUEUED"
 
 
@@ -167,12 +168,19 @@ def _step_differs(step: Step, harness: Harness, pairs: list[Pair], boss: Pair) -
         ours, theirs = pair.served()
         if ours != theirs:
             return f"a waiting client: respq {ours}, Redis {theirs}"
-    if any(pair.waits for pair in pairs):
-        info = boss.theirs.say("INFO clients")[1]
-        blocked = sum(bool(pair.waits) for pair in pairs)
-        if b"blocked_clients:%d\r\n" % blocked not in info:
-            return f"respq has {blocked} clients wait, Redis has not"
+    blocked = sum(bool(pair.waits) for pair in pairs)
+    if blocked and not _redis_has_wait(boss, blocked):
+        return f"respq has {blocked} clients wait, Redis has not"
     return ""
+
+
+def _redis_has_wait(boss: Pair, blocked: int) -> bool:
+    """Tell whether so many clients wait; Redis may not have read yet what they asked for."""
+    for _ in range(LOOKS):
+        if b"blocked_clients:%d\r\n" % blocked in boss.theirs.say("INFO clients")[1]:
+            return True
+        time.sleep(LOOK_S)
+    return False
 
 
 def _left_differs(boss: Pair) -> str:
