@@ -40,6 +40,7 @@ _GROUPS = {
     "keys": "Keys",
     "strings": "Strings",
     "hashes": "Hashes",
+    "sets": "Sets",
     "zsets": "Sorted sets",
     "streams": "Streams",
     "transactions": "Transactions",

@@ -110,6 +110,8 @@ class Arg:
     shares_text: bool = False
     """Of a variadic: what an option says is written down with each of them."""
     counts: bool = False
+    missing: str = ""
+    """Of an argument that ``counts``: the error where fewer words follow."""
     rest: str = ""
     """Of a variadic that is counted: what else follows it, shown so, belongs to its values."""
     then_options: bool = False
@@ -351,7 +353,8 @@ class Command:
                 rest = self.variadic is not None and self.variadic[1].rest
                 if value > len(request) - place and not rest:
                     raise SyntaxFault(
-                        f"syntax error: {value} arguments should follow, but there are "
+                        arg.missing
+                        or f"syntax error: {value} arguments should follow, but there are "
                         f"{len(request) - place}"
                     )
             values.append(value)

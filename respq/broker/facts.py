@@ -40,6 +40,7 @@ _GROUP_CATEGORIES = {
     "queue": "queue",
     "schedule": "schedule",
     "scripting": "scripting",
+    "sets": "set",
     "streams": "stream",
     "strings": "string",
     "transactions": "transaction",

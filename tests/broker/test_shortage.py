@@ -35,6 +35,7 @@ GROWING = [
     *("MSETNX a x", "APPEND a x", "SETRANGE a 1 x", "COPY a b"),
     *("INCR n", "DECR n", "INCRBY n 2", "DECRBY n 2", "INCRBYFLOAT n 2"),
     *("HSET h f v", "HSETNX h f v", "HMSET h f v", "HINCRBY h n 1", "HINCRBYFLOAT h n 1"),
+    *("SADD s a", "SINTERSTORE s t", "SUNIONSTORE s t", "SDIFFSTORE s t"),
     *("ZADD z 1 a", "ZINCRBY z 1 a", "ZRANGESTORE z y 0 1", "ZUNIONSTORE z 1 y"),
     *("ZINTERSTORE z 1 y", "ZDIFFSTORE z 1 y", "XADD s 1-1 a 1", "XSETID s 1-1"),
 ]

@@ -47,6 +47,7 @@ from respq.engine.keys.records import (
     RestoreEnd,
     RestorePiece,
 )
+from respq.engine.keys.sets import HASHTABLE, LISTPACK, Set, SetAdded, SetRemoved
 from respq.engine.keys.streams import (
     Stream,
     StreamAdded,
@@ -129,6 +130,8 @@ STRING_IS = StringSet(1, b"abc")
 EXPIRING = KeyMade(1, 0, b"s", String.code, T + 50)
 HASH = KeyMade(1, 0, b"h", Hash.code)
 FIELDS = HashSet(1, [b"a", b"b", b"c"], [b"1", b"", b"3"])
+SET = KeyMade(1, 0, b"s", Set.code)
+MEMBERS = SetAdded(1, [b"a", b"b", b"c"], LISTPACK)
 ZSET = KeyMade(1, 0, b"z", Zset.code)
 STREAM = KeyMade(1, 0, b"x", Stream.code)
 LOGGED = [StreamAdded(1, T + at, at, at + 1, [b"f", b"%d" % at]) for at in range(4)]
@@ -325,6 +328,20 @@ HISTORIES: dict[str, list[Record]] = {
         *(RestorePiece(1, [False, [b"a"], [b"1"]]), HashSet(1, [b"c"], [b"new"])),
         *(HashRemoved(1, [b"a"]), RestorePiece(1, [False, [b"b"], [b""]]), RestoreEnd(1)),
     ],
+    "a set": [SET, MEMBERS],
+    "a set of integers": [SET, SetAdded(1, [b"1", b"-2"])],
+    "a set in a table": [SET, MEMBERS, SetAdded(1, [b"d"], HASHTABLE), SetRemoved(1, [b"d"])],
+    "members of a set removed": [SET, MEMBERS, SetRemoved(1, [b"c", b"a"])],
+    "a set emptied": [
+        *(SET, MEMBERS, SetRemoved(1, [b"a", b"b", b"c"]), KeyMade(2, 0, b"s", Set.code)),
+        SetAdded(2, [b"1"]),
+    ],
+    "a set restored": [KeyRestored(1, 3, b"s", Set.code, T + 50, [LISTPACK, [b"a", b"b"]])],
+    "a set changed while it is said again": [
+        *(SET, MEMBERS, RestoreBegin(1, 0, b"s", Set.code, 0)),
+        *(RestorePiece(1, [LISTPACK, [b"a"]]), SetAdded(1, [b"d"], HASHTABLE)),
+        *(SetRemoved(1, [b"a"]), RestorePiece(1, [LISTPACK, [b"b", b"c"]]), RestoreEnd(1)),
+    ],
     "a sorted set": [ZSET, ENTRIES],
     "a score that changed": [ZSET, ENTRIES, ZsetAdded(1, [9.5, -math.inf], [b"a", b"d"])],
     "members removed": [ZSET, ENTRIES, ZsetRemoved(1, [b"c", b"a"])],
@@ -437,6 +454,8 @@ DELTAS = [
     StringWritten(2, 0, b"x"),
     HashSet(2, [b"x"], [b"1"]),
     HashRemoved(2, [b"x"]),
+    SetAdded(2, [b"x"]),
+    SetRemoved(2, [b"x"]),
     ZsetAdded(2, [1.0], [b"x"]),
     ZsetRemoved(2, [b"x"]),
     ZsetRangeRemoved(2, 1.0, b"x", 2.0, b"y"),
@@ -519,6 +538,21 @@ def test_a_key_that_goes_while_a_copy_of_it_is_told_does_not_come_back(end: Reco
 
     for history in ([*COPIED, end, taken], [*COPIED[:2], end, taken, COPIED[2]]):
         assert [key.number for key in replay(history).keys] == [2]
+
+
+def test_a_copy_of_a_set_may_be_of_several_moments() -> None:
+    """What it has from before a change, or from behind it, comes out as the change says."""
+    begin, end = RestoreBegin(1, 0, b"s", Set.code, 0), RestoreEnd(1)
+    changes = [SetAdded(1, [b"d"], HASHTABLE), SetRemoved(1, [b"b"])]
+    before = [LISTPACK, [b"a", b"b"]]
+    behind = [HASHTABLE, [b"d", b"a"]]
+
+    for items in (before, behind):
+        piece = RestorePiece(1, items)
+        for told in ([begin, *changes, piece, end], [begin, piece, *changes, end]):
+            (key,) = replay(told).keys
+            assert key.value.plain() == ([b"a", b"d"], HASHTABLE)
+            key.value.check()
 
 
 def test_a_copy_of_a_sorted_set_may_be_of_several_moments() -> None:

@@ -26,6 +26,7 @@ from respq.engine.keys.records import (
     RestoreEnd,
     RestorePiece,
 )
+from respq.engine.keys.sets import SetAdded, SetRemoved
 from respq.engine.keys.streams import StreamAdded, StreamDeleted, StreamSet, StreamTrimmed
 from respq.engine.keys.strings import StringSet, StringWritten
 from respq.engine.keys.zsets import ZsetAdded, ZsetRangeRemoved, ZsetRemoved
@@ -262,6 +263,9 @@ EXPECTED: dict[str, Record] = {
     "100-hash-set": HashSet(41, [b"\xff field", b""], [b"", b"\x00 value"]),
     "100-hash-set-in-a-table": HashSet(41, [b"f"], [b"v"], True),
     "101-hash-removed": HashRemoved(41, [b"\xff field", b""]),
+    "110-set-added": SetAdded(41, [b"\xff member", b""]),
+    "110-set-added-in-a-form": SetAdded(41, [b"x"], 2),
+    "111-set-removed": SetRemoved(41, [b"\xff member", b""]),
     "120-zset-added": ZsetAdded(41, [0.1, -0.0, float("inf")], [b"\xff member", b"", b"x"]),
     "121-zset-removed": ZsetRemoved(41, [b"\xff member", b""]),
     "122-zset-range-removed": ZsetRangeRemoved(41, float("-inf"), b"", 1e300, b"\xff member"),

@@ -10,6 +10,7 @@
     strings.py   a family: records, value, and operations
     zsets.py     another; doubles.py, ranges.py and combine.py are parts of it
     hashes.py    another
+    sets.py      another
     hashed.py    many members, found by their hash; draws.py draws some of them
     streams.py   another; ids.py is part of it
 

@@ -22,13 +22,14 @@ from respq.engine.keys.records import (
     RestoreEnd,
     RestorePiece,
 )
+from respq.engine.keys.sets import Set, SetRecord
 from respq.engine.keys.streams import Stream, StreamRecord
 from respq.engine.keys.strings import String, StringRecord
 from respq.engine.keys.value import Value
 from respq.engine.keys.zsets import Zset, ZsetRecord
 from respq.engine.record import Record
 
-FAMILIES: Final[tuple[type[Value], ...]] = (String, Hash, Zset, Stream)
+FAMILIES: Final[tuple[type[Value], ...]] = (String, Hash, Set, Zset, Stream)
 
 KeyRecord = (
     KeyMade
@@ -42,6 +43,7 @@ KeyRecord = (
     | RestoreEnd
     | StringRecord
     | HashRecord
+    | SetRecord
     | ZsetRecord
     | StreamRecord
 )

@@ -12,15 +12,14 @@ from heapq import merge
 from itertools import islice
 from typing import TypeVar
 
-from respq.config import TRANSACTION_BYTES_MAX
 from respq.engine.core import WRONG_TYPE, EngineCore
 from respq.engine.jobs.retry import drawn
 from respq.engine.keys.key import Key
 from respq.engine.keys.records import KeyExpires, KeyMade, KeyRemoved, KeyRenamed, KeysFlushed
 from respq.engine.keys.space import AnyKey, copy_of
-from respq.engine.keys.value import Value
+from respq.engine.keys.value import Value, check_size
 from respq.engine.records import QueueDropped
-from respq.errors import RespqError, TooBig, WrongType
+from respq.errors import RespqError, WrongType
 
 V = TypeVar("V", bound=Value)
 QUEUE = b"queue"
@@ -132,11 +131,7 @@ class Keyed(EngineCore):
             TooBig: for a value that no transaction can hold.
         """
         self.refuse_queue(db, name)
-        size = key.value.full_bytes
-        if size > TRANSACTION_BYTES_MAX:
-            raise TooBig(
-                f"the value takes {size} bytes, a transaction {TRANSACTION_BYTES_MAX} at most"
-            )
+        check_size(key.value.full_bytes)
         self.remove_name(db, name)
         for record in copy_of(key, self.next_number(), db, name):
             self.emit(record)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import msgspec
 
+from respq.config import TRANSACTION_BYTES_MAX
 from respq.engine.record import Record
+from respq.errors import TooBig
 
 if TYPE_CHECKING:
     from respq.engine.keys.keyed import Keyed
@@ -106,6 +108,12 @@ class Scored(Value, gc=False, eq=False):
     @abstractmethod
     def score_of(self, member: bytes) -> float | None:
         """Return the score of a member; None if it is none."""
+
+
+def check_size(size: int) -> None:
+    """Raise `TooBig` for a value, or what of one is changed, that no transaction can hold."""
+    if size > TRANSACTION_BYTES_MAX:
+        raise TooBig(f"the value takes {size} bytes, a transaction {TRANSACTION_BYTES_MAX} at most")
 
 
 class Taken(ABC):

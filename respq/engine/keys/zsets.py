@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import msgspec
 from sortedcontainers import SortedList
 
-from respq.config import TRANSACTION_BYTES_MAX
 from respq.engine.keys.hashed import Hashed
-from respq.engine.keys.value import PIECE_BYTES, Piece, Scored, Taken
+from respq.engine.keys.value import PIECE_BYTES, Piece, Scored, Taken, check_size
 from respq.engine.record import Record
-from respq.errors import RespqError, TooBig
+from respq.errors import RespqError
 
 if TYPE_CHECKING:
     from respq.engine.keys.key import Key
@@ -329,9 +328,7 @@ def store(keys: Keyed, db: int, name: bytes, scores: Mapping[bytes, float]) -> i
         TooBig: for what no transaction can hold.
     """
     keys.refuse_queue(db, name)
-    size = sum(map(len, scores)) + _SCORE_BYTES * len(scores)
-    if size > TRANSACTION_BYTES_MAX:
-        raise TooBig(f"the value takes {size} bytes, a transaction {TRANSACTION_BYTES_MAX} at most")
+    check_size(sum(map(len, scores)) + _SCORE_BYTES * len(scores))
     keys.remove_name(db, name)
     if scores:
         key = keys.make_key(db, name, Zset)

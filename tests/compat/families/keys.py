@@ -77,7 +77,8 @@ FAMILY = Family(
         command("EXPIRETIME", KEYS),
         command("PEXPIRETIME", KEYS),
         command("PERSIST", KEYS),
-        command("OBJECT", st.sampled_from(["ENCODING", "FREQ"]), KEYS),
+        command("OBJECT", "FREQ", KEYS),
+        command("OBJECT", "ENCODING", "none"),
     ],
     normal={
         b"KEYS": in_any_order,

@@ -339,7 +339,7 @@ def test_what_is_wrong_is_said_in_the_words_of_redis(
 def test_a_value_that_no_transaction_can_hold_is_not_copied(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("respq.engine.keys.keyed.TRANSACTION_BYTES_MAX", 4)
+    monkeypatch.setattr("respq.engine.keys.value.TRANSACTION_BYTES_MAX", 4)
     harness.say("SET a 12345")
 
     assert harness.refusal("COPY a b").startswith("TOOBIG the value takes 5 bytes")

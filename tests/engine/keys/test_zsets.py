@@ -613,9 +613,9 @@ def test_an_outcome_that_no_transaction_can_hold_is_refused(
     harness.say("ZADD z 1 abc")
     size = harness.engine.key_of(harness.now_ms, 0, b"z", Zset).value.full_bytes  # type: ignore[union-attr]
 
-    monkeypatch.setattr("respq.engine.keys.zsets.TRANSACTION_BYTES_MAX", size - 1)
+    monkeypatch.setattr("respq.engine.keys.value.TRANSACTION_BYTES_MAX", size - 1)
     assert harness.refusal(line).startswith(f"TOOBIG the value takes {size} bytes")
-    monkeypatch.setattr("respq.engine.keys.zsets.TRANSACTION_BYTES_MAX", size)
+    monkeypatch.setattr("respq.engine.keys.value.TRANSACTION_BYTES_MAX", size)
     assert harness.say(line) == 1
 
 
