@@ -1,8 +1,7 @@
-"""Rows that set a worker loop on respq beside the job frameworks on Redis.
+"""Rows that set a worker loop on respq, or a job framework on it, beside job frameworks on Redis.
 
 The same no-op job, pushed by one producer one after the other and done by one worker process, in
-each framework's own way (drivers/). Their Redis has no persistence, which is the fastest that
-it can be; respq has an fsync before each reply, which is its default.
+each framework's own way (drivers/).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from result import Bench, Line, missing
+from result import Bench, Line, Target, missing
 from rivals import redis, respq
 from server import BUILD, MeasurementFailed, Mode, Server
 
@@ -80,25 +79,29 @@ TEN_AT_ONCE = Driver("redis-py, ten at once", "respq_ten.py", "redis")
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework on Redis beside a loop on respq."""
+    """A framework on Redis, beside the same or a loop of our own on respq."""
 
     name: str
     title: str
     ours: Driver
     theirs: Driver
+    our_mode: Mode
+    their_mode: Mode
+    at_least: float | None = None
 
     def measure(self, bench: Bench) -> Iterator[Line]:
         """Yield a line for pushing and one for working."""
         lines = {
             phase: Line(
                 self.name,
-                f"fsync: {self.title}: {shown}",
+                f"{self.title}: {shown}",
                 "one process",
                 "jobs/s",
+                target=None if self.at_least is None else Target(self.at_least),
                 problem=missing([respq.SERVER, redis.SERVER]) or self._missing_driver(),
                 commands={
-                    "ours": respq.SERVER.shown_command(Mode.ALWAYS),
-                    "theirs": redis.SERVER.shown_command(Mode.MEMORY),
+                    "ours": respq.SERVER.shown_command(self.our_mode),
+                    "theirs": redis.SERVER.shown_command(self.their_mode),
                 },
             )
             for phase, shown in (("push", "push"), ("work", "pop, run, ack"))
@@ -117,8 +120,8 @@ class Framework:
 
     def _measure_both(self, bench: Bench, lines: dict[str, Line]) -> None:
         with (
-            Server(respq.SERVER, Mode.ALWAYS, bench.directory) as our_server,
-            Server(redis.SERVER, Mode.MEMORY, bench.directory) as their_server,
+            Server(respq.SERVER, self.our_mode, bench.directory) as our_server,
+            Server(redis.SERVER, self.their_mode, bench.directory) as their_server,
         ):
             sides = (("ours", self.ours, our_server), ("theirs", self.theirs, their_server))
             counts = {}
@@ -147,5 +150,19 @@ FRAMEWORKS = (
     Driver("Dramatiq, eight threads", "dramatiq_threads.py", "dramatiq"),
     Driver("Huey, one thread", "huey_thread.py", "huey"),
     Driver("arq, ten at once", "arq_async.py", "arq"),
-    Driver("BullMQ, ten at once", "bullmq.mjs", "bullmq"),
+    Driver("saq, ten at once", "saq_async.py", "saq"),
 )
+BULLMQ = Driver("BullMQ, ten at once", "bullmq.mjs", "bullmq")
+
+
+def beside_a_loop(name: str, ours: Driver, theirs: Driver) -> Framework:
+    """Return a row of a loop on respq with its default, and a framework on the fastest Redis."""
+    title = f"fsync: {ours.shown} vs {theirs.shown}"
+    return Framework(name, title, ours, theirs, Mode.ALWAYS, Mode.MEMORY)
+
+
+def on_both(driver: Driver, mode: Mode, redis_mode: str, at_least: float) -> Framework:
+    """Return a row of a framework on respq and on Redis, both in one mode."""
+    name = f"drop-in-{mode}-{driver.package}"
+    title = f"{mode}: {driver.shown}, on respq vs on Redis, {redis_mode}"
+    return Framework(name, title, driver, driver, mode, mode, at_least)

@@ -32,6 +32,7 @@ from_pypi celery 'celery[redis]==5.7.0'
 from_pypi dramatiq 'dramatiq[redis]==2.2.1'
 from_pypi huey 'huey[redis]==3.5.4'
 from_pypi arq arq==0.28.0
+from_pypi saq 'saq[redis]==0.26.4'
 
 if command -v npm >/dev/null; then
     mkdir -p "$build/bullmq"

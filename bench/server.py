@@ -85,8 +85,8 @@ class Rival(ABC):
         """Tell whether it answers commands; OSError counts as no."""
 
     def ask(self, port: int, command: str) -> bytes:
-        """Send a command of a workload's ``prepare``; a refusal begins with ``-``."""
-        return ask_redis(port, *command.split())
+        """Send a command of a workload's ``prepare``, quoted as in a shell; ``-`` is a refusal."""
+        return ask_redis(port, *shlex.split(command))
 
     def facts(self, port: int) -> dict[str, str]:  # noqa: ARG002
         """Return what the running server says about how it runs, for the record."""

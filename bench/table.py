@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import keys
 from backlog import Backlog
 from cliffs import Cliff, ComingDue, Fairness, Situation
 from compaction import CompactionCost
 from comparison import Cell, Comparison, Side
-from frameworks import FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, Framework
+from frameworks import BULLMQ, FRAMEWORKS, ONE_BY_ONE, TEN_AT_ONCE, beside_a_loop, on_both
 from generator import Load, Workload
 from latency import Latency
 from result import Row
@@ -126,6 +127,28 @@ def _rustqueue(mode: Mode) -> Side:
 
 def _qrusty(mode: Mode, cycle: Workload) -> Side:
     return Side(qrusty.SERVER, mode, cycle)
+
+
+def _keys(
+    name: str, title: str, workload: Workload, pipelined: float, queues: int = 1
+) -> tuple[Comparison, ...]:
+    """Return rows of what both servers understand, in memory and with an fsync before replies."""
+    return tuple(
+        Comparison(
+            f"{name}-{mode}",
+            f"{mode}: {title} vs Redis, {redis_mode}",
+            Side(respq.SERVER, mode, workload),
+            Side(redis.SERVER, mode, workload),
+            (
+                Cell(replace(SINGLE, queues=queues), None),
+                Cell(replace(PIPELINED, queues=queues), pipelined),
+            ),
+        )
+        for mode, redis_mode in (
+            (Mode.MEMORY, "persistence off"),
+            (Mode.ALWAYS, "appendfsync always"),
+        )
+    )
 
 
 ROWS: tuple[Row, ...] = (
@@ -347,20 +370,20 @@ ROWS: tuple[Row, ...] = (
         (Cell(MANY_CLIENTS, 0.9), Cell(MANY_IDLE, None)),
     ),
     *(
-        Framework(
-            f"framework-{driver.package}",
-            f"{ONE_BY_ONE.shown} vs {driver.shown}",
-            ONE_BY_ONE,
-            driver,
-        )
-        for driver in FRAMEWORKS
+        beside_a_loop(f"framework-{driver.package}", ONE_BY_ONE, driver)
+        for driver in (*FRAMEWORKS, BULLMQ)
     ),
-    Framework(
-        "framework-batches",
-        f"{TEN_AT_ONCE.shown} vs {FRAMEWORKS[0].shown}",
-        TEN_AT_ONCE,
-        FRAMEWORKS[0],
-    ),
+    beside_a_loop("framework-batches", TEN_AT_ONCE, FRAMEWORKS[0]),
+    *(on_both(driver, Mode.MEMORY, "persistence off", 0.9) for driver in FRAMEWORKS),
+    *(on_both(driver, Mode.ALWAYS, "appendfsync always", 0.8) for driver in FRAMEWORKS),
+    *_keys("lpush", "LPUSH", keys.LPUSH, 0.5),
+    *_keys("rpop", "LPUSH and RPOP", keys.RPOP, 0.5),
+    *_keys("brpop", "LPUSH and BRPOP", keys.BRPOP, 0.5),
+    *_keys("hset", "HSET, 1,000 fields", keys.HSET, 0.3, queues=1_000),
+    *_keys("zadd", "ZADD", keys.ZADD, 0.3),
+    *_keys("zpopmin", "ZADD and ZPOPMIN", keys.ZPOPMIN, 0.3),
+    *_keys("script", "EVALSHA, two commands", keys.SMALL_SCRIPT, 0.4),
+    *_keys("long-script", "EVALSHA, ten commands in 120 lines", keys.LARGE_SCRIPT, 0.4),
     Latency(
         "latency-memory-list",
         "memory: fixed rate vs LPUSH and BRPOP",

@@ -61,7 +61,11 @@ def test_every_row_is_listed_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", ["memory-cycle", "fsync-push", "everysec-cycle-vs-list", "latency-fsync-streams"]
+    "row",
+    [
+        *("memory-cycle", "fsync-push", "everysec-cycle-vs-list", "latency-fsync-streams"),
+        *("zpopmin-memory", "script-always"),
+    ],
 )
 def test_a_row_sets_respq_beside_redis(tmp_path: Path, row: str) -> None:
     redis_server()

@@ -33,6 +33,10 @@ static void compile(Command *command, char *words[], int word_count, size_t payl
             append_header(command_literal(command), '$', payload_bytes);
             append_payload(command, payload_bytes);
             buffer_append(command_literal(command), "\r\n", 2);
+        } else if (strcmp(words[i], "{serial}") == 0) {
+            append_header(command_literal(command), '$', STAMP_BYTES);
+            command_argument(command, ARGUMENT_SERIAL);
+            buffer_append(command_literal(command), "\r\n", 2);
         } else {
             append_bulk(command_literal(command), words[i], strlen(words[i]));
         }

@@ -6,8 +6,8 @@
  *     ack=XACK jobs g {taken} ; XDEL jobs {taken}
  *
  * A step is KIND[:PATH]=COMMAND[ ; COMMAND]. Words are parted by blanks. {payload}, {taken},
- * {connection} (its number, a consumer's name) and {queue} (the name of one of --queues) must be
- * words of their own. PATH is indexes into nested replies, parted by dots.
+ * {connection} (its number, a consumer's name), {queue} (the name of one of --queues) and, in the
+ * Redis protocol, {serial} (a number that rises) must be words of their own. PATH is indexes into nested replies, parted by dots.
  */
 #include "loadgen.h"
 
