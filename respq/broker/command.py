@@ -193,9 +193,12 @@ class Command:
     plain_length: int = field(init=False)
     """Of a request whose words are the arguments as they are; -1 if there is none such.
 
-    A variadic is one word in it. Whether one that does not match is an option, or nothing, is
-    for the handler to say.
+    Arguments for which the handler has a value are left out. A variadic is one word in it. Whether
+    one that does not match is an option, or nothing, is for the handler to say.
     """
+    _plain_from: int = field(init=False)
+    """The least length of a request whose words are the arguments as they are, if none of them
+    leads; 0 if there is none such."""
 
     def __post_init__(self) -> None:
         self.words_count = len(self.name.split())
@@ -212,8 +215,11 @@ class Command:
         words = [arg for _, arg in self.arguments]
         if self.variadic is not None:
             words.append(self.variadic[1])
-        plain = all(arg.is_plain and not arg.optional and not arg.counts for arg in words)
-        plain = plain and not self._required and self.last is None
+        elif len(words) - self.required_count <= len(self.handler.__defaults__ or ()):
+            del words[self.required_count :]
+        plain_words = all(arg.is_plain and not arg.optional and not arg.counts for arg in words)
+        plain_words = plain_words and not self._required and self.last is None
+        plain = plain_words
         # A variadic of several words is never one word.
         plain = plain and (self.variadic is None or self.variadic[1].step == 1)
         self.plain_length = self.words_count + len(words) if plain else -1
@@ -225,6 +231,15 @@ class Command:
         self._leading = {token: each for token, each in self._tokens.items() if each.arg.leads}
         uneven = self.variadic is not None and not self.options
         self.step = self.variadic[1].step if uneven and self.variadic is not None else 1
+        self._plain_from = 0
+        if (
+            plain_words
+            and self.variadic is not None
+            and all(option.arg.leads for option in self.options)
+        ):
+            last = self.variadic[1]
+            if last.matches is None and not last.rest and not last.repeats_max:
+                self._plain_from = self.words_count + len(self.arguments) + last.step
 
     @property
     def full_name(self) -> str:
@@ -249,6 +264,10 @@ class Command:
         length = len(request)
         if length == self.plain_length:
             return request[self.words_count :], NO_OPTIONS
+        if 0 < self._plain_from <= length and not (length - self._plain_from) % self.step:
+            first = self.words_count + len(self.arguments)
+            if not self._leading or request[first].upper() not in self._leading:
+                return request[self.words_count :], NO_OPTIONS
         return self._bind(request)
 
     def can_run(self, bound: Bound) -> bool:

@@ -63,7 +63,8 @@ class Spread(MutableMapping[K, V]):
 
     def find(self, key: K) -> V | None:
         """Return the value of a key, None if it is not there; `get` raises and catches."""
-        return self._dict_of(key).get(key)
+        shards = self._shards
+        return (shards[hash(key) % SHARDS] if shards else self._whole).get(key)
 
     def __setitem__(self, key: K, value: V) -> None:
         """Set one entry."""

@@ -138,6 +138,8 @@ def zadd(
     incr: Incr = False,
 ) -> Reply:
     """Give members of a sorted set scores; put in those that are not there."""
+    if len(pair) == 2 and not (nx or xx or gt or lt or ch or incr):
+        return zsets.put(call.engine, call.now_ms, call.db, key, _score(pair[0]), pair[1])
     if len(pair) % 2:
         raise SyntaxFault("syntax error")
     if nx and xx:

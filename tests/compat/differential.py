@@ -116,16 +116,24 @@ NORMAL: dict[bytes, Normal] = {
 
 def normal(request: Request, reply: Any) -> Any:
     """Return what of a reply must be the same."""
-    if reply[0] == "-":
-        # Ours name the word at which they stopped.
-        text = reply[1].partition(b" script: ")[0].partition(b" near ")[0]
-        # 7.0 has this name in capitals.
-        text = text.replace(b"Unbalanced XREAD", b"Unbalanced 'xread'")
-        return "-", b"ERR syntax error" if text.startswith(b"ERR syntax error") else text
+    reply = _with_plain_errors(reply)
     name = request[0].upper()
-    if name not in NORMAL or reply[1] is None or reply == QUEUED:
+    if name not in NORMAL or reply[0] == "-" or reply[1] is None or reply == QUEUED:
         return reply
     return NORMAL[name](reply)
+
+
+def _with_plain_errors(reply: Any) -> Any:
+    """Return a reply in which no error names the word at which it was found, as ours do."""
+    kind, value = reply
+    if kind == "-":
+        text = value.partition(b" script: ")[0].partition(b" near ")[0]
+        # 7.0 has this name in capitals.
+        text = text.replace(b"Unbalanced XREAD", b"Unbalanced 'xread'")
+        return kind, b"ERR syntax error" if text.startswith(b"ERR syntax error") else text
+    if isinstance(value, list) and kind != "%":
+        return kind, [_with_plain_errors(each) for each in value]
+    return reply
 
 
 def first_difference(steps: list[Step], redis: RealRedis, protocol: int) -> str:

@@ -23,8 +23,10 @@ def parse_double(text: bytes) -> float | None:
 
     Out of range is what is too large, and what is too small to be told from 0.
     """
-    if text.isdigit() and len(text) < _DIGITS_MAX:
-        return float(text)
+    if text.replace(b".", b"", 1).isdigit() and len(text) < _DIGITS_MAX:
+        # Most are written so.
+        number = float(text)
+        return None if number == 0 and _is_not_zero(text) else number
     found = _NUMBER.fullmatch(text)
     if found is None or text[:1].isspace():
         return None

@@ -70,15 +70,17 @@ class Hashed(Generic[V]):
         """Return the value of a key; None if it is not there."""
         return self._places[(hash(key) & _HASH_MASK) >> self._shift].get(key)
 
-    def put(self, key: bytes, value: V) -> None:
-        """Set an entry."""
-        bucket = self._places[(hash(key) & _HASH_MASK) >> self._shift]
-        before = len(bucket)
+    def put(self, key: bytes, value: V) -> V | None:
+        """Set an entry; return the value that it had, None if it was not there."""
+        place = (hash(key) & _HASH_MASK) >> self._shift
+        bucket = self._places[place]
+        old = bucket.get(key)
         bucket[key] = value
-        if len(bucket) != before:
+        if old is None:
             self._count += 1
-            if before >= BUCKET_MAX:
-                self._part(bucket, (hash(key) & _HASH_MASK) >> self._shift)
+            if len(bucket) > BUCKET_MAX:
+                self._part(bucket, place)
+        return old
 
     def take(self, key: bytes) -> V | None:
         """Remove an entry, and return its value; None if it was not there."""

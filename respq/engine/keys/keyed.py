@@ -50,7 +50,7 @@ class Keyed(EngineCore):
     def strict_key_of(self, now_ms: int, db: int, name: bytes, family: type[V]) -> Key[V] | None:
         """Return the same; raise `WrongType` to those who have waited, too."""
         key = self.find_key(now_ms, db, name)
-        if key is not None and isinstance(key.value, family):
+        if key is not None and key.value.__class__ is family:
             return key
         self._refuse_other(key, db, name)
         return None

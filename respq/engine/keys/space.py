@@ -67,6 +67,8 @@ class Keyspace:
         self.chunks: list[SortedDict[int, dict[int, AnyKey]]] = [
             SortedDict() for _ in range(DATABASES)
         ]
+        self._filled: list[SortedDict[int, dict[int, AnyKey]]] = []
+        """Those of `chunks` in which there are any: mostly one."""
         self.expiring: list[int] = [0] * DATABASES
         """How many keys have an end, while the state is live; …"""
         self.ends_ms: list[int] = [0] * DATABASES
@@ -90,7 +92,7 @@ class Keyspace:
     def key(self, number: int) -> AnyKey | None:
         """Return a key by its number."""
         place = number >> CHUNK_BITS
-        for chunks in self.chunks:
+        for chunks in self._filled:
             chunk = chunks.get(place)
             if chunk is not None and number in chunk:
                 return chunk[number]  # type: ignore[no-any-return]
@@ -126,7 +128,13 @@ class Keyspace:
     def enter(self, state: State, key: AnyKey) -> None:
         """Let a key have its name and number."""
         self.names[key.db][key.name] = key
-        self.chunks[key.db].setdefault(key.number >> CHUNK_BITS, {})[key.number] = key
+        chunks, place = self.chunks[key.db], key.number >> CHUNK_BITS
+        chunk = chunks.get(place)
+        if chunk is None:
+            if not chunks:
+                self._filled.append(chunks)
+            chunk = chunks[place] = {}
+        chunk[key.number] = key
         self.time(state, key)
         self.tell(state, key)
 
@@ -138,6 +146,8 @@ class Keyspace:
         del chunk[key.number]
         if not chunk:
             del chunks[key.number >> CHUNK_BITS]
+            if not chunks:
+                self._note_filled()
         self.untime(state, key)
 
     def remove(self, state: State, key: AnyKey) -> None:
@@ -171,6 +181,7 @@ class Keyspace:
             self.graveyard += self.chunks[db].values()
         self.names[db] = Spread()
         self.chunks[db] = SortedDict()
+        self._note_filled()
         self.expiring[db] = self.ends_ms[db] = 0
         for number in [n for n, each in self.restoring.items() if each.key.db == db]:
             del self.restoring[number]
@@ -180,6 +191,9 @@ class Keyspace:
         self.restoring.clear()
         for key in self:
             self.time(state, key)
+
+    def _note_filled(self) -> None:
+        self._filled = [chunks for chunks in self.chunks if chunks]
 
     def bury(self, value: Value) -> None:
         """Free what belongs to no key any more, in slices if it is large."""

@@ -152,34 +152,23 @@ class Zset(Scored, gc=False, eq=False):
         return bool(entries)
 
     def _put(self, scores: Sequence[float], members: Sequence[bytes]) -> None:
-        if len(members) == 1:
-            self._put_one(scores[0], members[0])
-            return
+        put, entries = self.scores.put, self.entries
         fresh = []
         for score, member in zip(scores, members, strict=True):
-            old = self.scores.find(member)
+            old = put(member, score)
             if old is not None:
-                self.entries.remove((old, member))
+                entries.remove((old, member))
             else:
                 self.members_bytes += len(member)
                 if len(member) > _LISTPACK_BYTES_MAX:
                     self.is_skiplist = True
-            self.scores.put(member, score)
             fresh.append((score, member))
-        self.entries.update(fresh)
-        if len(self.scores) > _LISTPACK_MAX:
-            self.is_skiplist = True
-
-    def _put_one(self, score: float, member: bytes) -> None:
-        old = self.scores.find(member)
-        if old is not None:
-            self.entries.remove((old, member))
+        if len(fresh) == 1:
+            entries.add(fresh[0])
         else:
-            self.members_bytes += len(member)
-            if len(member) > _LISTPACK_BYTES_MAX or len(self.scores) >= _LISTPACK_MAX:
-                self.is_skiplist = True
-        self.scores.put(member, score)
-        self.entries.add((score, member))
+            entries.update(fresh)
+        if len(entries) > _LISTPACK_MAX:
+            self.is_skiplist = True
 
     def _added(self, record: ZsetAdded) -> None:
         self._put(record.scores, record.members)
@@ -266,6 +255,16 @@ def add(
     return outcome
 
 
+def put(keys: Keyed, now_ms: int, db: int, name: bytes, score: float, member: bytes) -> int:
+    """Give one member a score, on no terms: what `add` does, for what is asked most."""
+    key = keys.strict_key_of(now_ms, db, name, Zset)
+    old = key.value.scores.find(member) if key is not None else None
+    if old != score:
+        number = (key or keys.make_key(db, name, Zset)).number
+        keys.emit(ZsetAdded(number, [score + 0.0], [member]))
+    return int(old is None)
+
+
 def _new_score(old: float | None, score: float, terms: Terms) -> float | None:
     if old is None:
         return None if terms.xx else score
@@ -315,6 +314,10 @@ def remove_span(keys: Keyed, key: Key[Zset], start: int, stop: int) -> list[Entr
 def pop(keys: Keyed, key: Key[Zset], count: int, *, largest: bool) -> list[Entry]:
     """Take up to ``count`` entries out of a sorted set, the smallest first or the largest."""
     size = len(key.value)
+    if count == 1 and size:
+        entry: Entry = key.value.entries[-1 if largest else 0]
+        keys.emit(ZsetRemoved(key.number, [entry[1]]))
+        return [entry]
     if not largest:
         return remove_span(keys, key, 0, min(count, size))
     return remove_span(keys, key, max(0, size - count), size)[::-1]
