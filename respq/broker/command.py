@@ -181,6 +181,8 @@ class Command:
     step: int = field(init=False)
     """Of the words of the variadic that belong together, where nothing can follow them."""
     stateless: bool = field(init=False)
+    writes: bool = field(init=False)
+    is_noscript: bool = field(init=False)
     blocking: bool = field(init=False)
     _words_max: int = field(init=False)
     _options: dict[str, Option] = field(init=False)
@@ -205,6 +207,8 @@ class Command:
         self.run_length = 1 + len(self.arguments) + (self.variadic is not None)
         self.required_count = sum(not arg.optional for _, arg in self.arguments)
         self.stateless = Flags.STATELESS in self.flags
+        self.writes = Flags.WRITE in self.flags
+        self.is_noscript = Flags.NOSCRIPT in self.flags
         self.blocking = Flags.BLOCKING in self.flags
         self._options = {option.parameter: option for option in self.options}
         self._required = [option for option in self.options if option.is_required]

@@ -17,7 +17,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from respq.broker.call import Call
-from respq.broker.command import Command, Flags
+from respq.broker.command import Command
 from respq.broker.lua.interpreter import Chunk, Interpreter, Returned, stop
 from respq.broker.lua.shebang import ScriptFlags, read_shebang
 from respq.broker.lua.tokens import Token, error_text, tokens
@@ -239,7 +239,9 @@ class Scripts:
         overdue = self._time_is_over()
         if overdue is not None:
             return overdue
-        reply: Any = self._execute([_word(word) for word in words])
+        reply: Any = self._execute(
+            [word if word.__class__ is bytes else _word(word) for word in words]
+        )
         kind = reply.__class__
         if kind is bytes or kind is int:
             return reply
@@ -291,9 +293,9 @@ class Scripts:
             command.check_arity(request)
         except SyntaxFault:
             raise RespqError("Wrong number of args calling Redis command from script") from None
-        if Flags.NOSCRIPT in command.flags:
+        if command.is_noscript:
             raise RespqError("This Redis command is not allowed from script")
-        if Flags.WRITE in command.flags:
+        if command.writes:
             if self._read_only:
                 raise RespqError("Write commands are not allowed from read-only scripts.")
             if not self._has_written and not self._may_grow:
@@ -357,8 +359,6 @@ class Scripts:
 
 
 def _word(word: Token) -> bytes:
-    if isinstance(word, bytes):
-        return word
     return b"%d" % word if isinstance(word, int) else b"%.17g" % word
 
 

@@ -187,8 +187,12 @@ class Interpreter:
         """
         lua = self._lua
         self.fault = None
-        self._make_room(2 * (_size(keys) + _size(arguments)))
+        size = sum(map(len, keys)) + sum(map(len, arguments))
         before = lua.get_memory_used()
+        self._limit_bytes = limit = (
+            before + self.memory_bytes_max + 2 * (size + _PAIR_BYTES * (len(keys) + len(arguments)))
+        )
+        lua.set_max_memory(limit)
         try:
             returned = self._run(
                 chunk, return_line, is_resp3, lua.table_from(keys), lua.table_from(arguments)
@@ -215,7 +219,7 @@ def stop(reason: str) -> tuple[bool, bytes, bytes]:
 
 def _size(values: Sequence[Any]) -> int:
     """Return how much values take in Lua, give or take a little."""
-    texts = sum(len(value) for value in values if value.__class__ is bytes)
+    texts = sum([len(value) for value in values if value.__class__ is bytes])
     return texts + _PAIR_BYTES * len(values)
 
 
