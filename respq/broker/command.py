@@ -242,7 +242,8 @@ class Command:
             and all(option.arg.leads for option in self.options)
         ):
             last = self.variadic[1]
-            if last.matches is None and not last.rest and not last.repeats_max:
+            plain = not (last.matches or last.rest or last.repeats_max or last.token)
+            if plain and not self._leads_early:
                 self._plain_from = self.words_count + len(self.arguments) + last.step
 
     @property

@@ -358,8 +358,8 @@ class Scripts:
         self._random = (whole & 0xFFFFFFFF) << 16 | _RANDOM_LOW
 
 
-def _word(word: Token) -> bytes:
-    return b"%d" % word if isinstance(word, int) else b"%.17g" % word
+def _word(number: Token) -> bytes:
+    return b"%d" % number if isinstance(number, int) else b"%.17g" % float(number)
 
 
 def _reply(script: Script, returned: Returned) -> Reply:
