@@ -193,11 +193,27 @@ def fill_zsets(client: Client) -> None:
     client.zadd("equals", {f"member:{number}": number % 7 for number in range(3_000)})
 
 
+def fill_streams(client: Client) -> None:
+    client.xadd("log", {"level": "info", "": ALL_BYTES}, id="1-1")
+    client.execute_command("XADD", "log", "1-2", "twice", "1", "twice", "2")
+    client.xadd("log", {"last": 1}, id=f"{2**64 - 1}-{2**64 - 2}")
+    client.xdel("log", "1-1")
+    client.xadd("emptied", {"a": 1}, id="7-7")
+    client.xdel("emptied", "7-7")
+    client.xadd("trimmed", {"a": 1}, id="5-5", maxlen=0, approximate=False)
+    client.pexpireat("trimmed", IN_A_YEAR_MS)
+    with client.pipeline() as pipeline:
+        for number in range(1, 3_001):
+            pipeline.xadd("long", {"number": number}, id=f"{number}-0")
+        pipeline.xtrim("long", minid="100", approximate=False)
+        pipeline.execute()
+
+
 def fill_places(client: Client) -> None:
     client.geoadd("places", (13.361389, 38.115556, "Palermo"))
 
 
-FAMILIES = {"string": fill_strings, "zset": fill_zsets}
+FAMILIES = {"string": fill_strings, "zset": fill_zsets, "stream": fill_streams}
 
 
 def fill(client: Client) -> None:
