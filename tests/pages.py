@@ -39,6 +39,7 @@ _GROUPS = {
     "worker": "Workers",
     "keys": "Keys",
     "strings": "Strings",
+    "lists": "Lists",
     "hashes": "Hashes",
     "sets": "Sets",
     "zsets": "Sorted sets",

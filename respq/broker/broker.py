@@ -633,8 +633,10 @@ class Broker:
         while isinstance(reply, Wait) and reply.db == AWAY:
             self.read_payloads()
             reply = self._call(session, command, bound, now_ms)
+        if not isinstance(reply, Wait):
+            return reply
         # Nothing else blocks there.
-        return reply.otherwise if isinstance(reply, Wait) else reply
+        return None if reply.null_inside else reply.otherwise
 
     def _check_guards(self, session: Session, command: Command) -> None:
         """Raise what keeps a command from running at this time or in this session."""

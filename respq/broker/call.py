@@ -49,7 +49,7 @@ class Wait:
     """Run the same command again when one of ``names`` has news.
 
     After ``timeout_ms`` (`FOREVER_MS` for none), and at once where nothing may block, the
-    reply is ``otherwise``.
+    reply is ``otherwise``; there it is null, if ``null_inside``.
     """
 
     names: tuple[bytes | int, ...]
@@ -62,3 +62,4 @@ class Wait:
     arguments: tuple[bytes, ...] | None = None
     """What the command is to be run again with, where that is not what the request says: one of
     its words means what was so at first, as ``$`` of XREAD. Options stay as they are."""
+    null_inside: bool = False

@@ -37,6 +37,7 @@ _GROUP_CATEGORIES = {
     "connection": "connection",
     "hashes": "hash",
     "keys": "keyspace",
+    "lists": "list",
     "queue": "queue",
     "schedule": "schedule",
     "scripting": "scripting",

@@ -42,6 +42,8 @@ class EngineCore:
         """Whether it is a client that has waited whose command runs; kept by the broker."""
         self.expired_keys = 0
         """How many keys went because their time was over, since the start."""
+        self.lost_items = 0
+        """How many things that were popped for clients who were gone could not be put back."""
         self.draws = 0
         """How often something was drawn at random."""
         self.events: list[Told] = []

@@ -110,6 +110,7 @@ def _stats(call: Call) -> Facts:
         "total_commands_processed": sum(command.calls for command in table),
         "total_error_replies": sum(command.failures for command in table),
         "expired_keys": call.engine.expired_keys,
+        "lost_items": call.engine.lost_items,
         "pubsub_channels": len(pubsub.channels),
         "pubsub_patterns": len(pubsub.patterns),
     }

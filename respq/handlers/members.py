@@ -1,4 +1,4 @@
-"""What the commands about hashes, sets and sorted sets have in common."""
+"""What the commands about lists, hashes, sets and sorted sets have in common."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def above_zero(what: str) -> Arg:
     return Arg(read, kind="integer", counts=what == "numkeys")
 
 
-def _pop_count(raw: bytes) -> int:
+def pop_count(raw: bytes) -> int:
+    """Return how much is to be popped of one key, perhaps nothing."""
     try:
         count = redis_integer(raw)
     except SyntaxFault:
@@ -59,8 +60,11 @@ def _scan_count(raw: bytes) -> int:
 
 Integer = Annotated[int, Arg(redis_integer, kind="integer")]
 Member = Annotated[bytes, Arg(bytes)]
-PopCount = Annotated[int | None, Arg(_pop_count, kind="integer", then_options=True)]
+PopCount = Annotated[int | None, Arg(pop_count, kind="integer", then_options=True)]
 NumKeys = Annotated[int, above_zero("numkeys")]
+MultiCount = Annotated[
+    int, Arg(above_zero("count").read, kind="integer", values=("count",), token=b"COUNT")
+]
 DrawCount = Annotated[int | None, Arg(redis_integer, kind="integer", then_options=True)]
 Match = Annotated[bytes | None, Arg(bytes, kind="pattern", values=("pattern",), token=b"MATCH")]
 ScanCount = Annotated[int, Arg(_scan_count, kind="integer", values=("count",), token=b"COUNT")]

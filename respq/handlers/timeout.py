@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil
+from typing import Annotated
 
+from respq.broker.command import Arg
 from respq.engine.keys.floats import parse_long_double, round_to_long_double
 from respq.engine.keys.strings import INTEGER_MAX, integer_or_none
 from respq.errors import RespqError
+
+Timeout = Annotated[bytes, Arg(bytes, kind="double")]
+LastTimeout = Annotated[bytes, Arg(bytes, kind="double", values=("timeout",), last=True)]
 
 
 def blocking_ms(raw: bytes, now_ms: int) -> int:

@@ -33,14 +33,14 @@ from respq.handlers.members import (
     Integer,
     Match,
     Member,
+    MultiCount,
     NumKeys,
     PopCount,
     ScanCount,
-    above_zero,
     check_draws,
     walked,
 )
-from respq.handlers.timeout import blocking_ms
+from respq.handlers.timeout import LastTimeout, Timeout, blocking_ms
 from respq.resp.encoder import show_double
 from respq.resp.replies import NULL_ARRAY, Reply
 
@@ -100,11 +100,6 @@ Limit = Annotated[
     ),
 ]
 End = Annotated[bytes, Arg(bytes, words=(MIN, MAX), excludes="end")]
-MultiCount = Annotated[
-    int, Arg(above_zero("count").read, kind="integer", values=("count",), token=b"COUNT")
-]
-Timeout = Annotated[bytes, Arg(bytes, kind="double")]
-LastTimeout = Annotated[bytes, Arg(bytes, kind="double", values=("timeout",), last=True)]
 Weights = Annotated[
     tuple[bytes, ...],
     Arg(lambda *raw: raw, kind="double", values=("weight",), token=b"WEIGHTS", as_counted=True),

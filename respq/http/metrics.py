@@ -120,6 +120,11 @@ class Metrics:
             traffic.cut_total,
         )
         yield _counter("respq_requests_total", "Requests received.", traffic.commands_total)
+        yield _counter(
+            "respq_lost_items_total",
+            "Items popped from keys for clients who were gone, that could not be put back.",
+            broker.engine.lost_items,
+        )
         yield from self._command_families()
         yield from _pressure_families(core)
         yield _gauge(

@@ -18,7 +18,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.compat.families import hashes, keys, scripts, sets, streams, strings, zsets
+from tests.compat.families import hashes, keys, lists, scripts, sets, streams, strings, zsets
 from tests.compat.families.family import Family, Normal, Request
 from tests.compat.families.keys import PASS_MS
 from tests.handlers.real_redis import RealRedis, RedisConnection, tree
@@ -29,6 +29,7 @@ FAMILIES: tuple[Family, ...] = (
     keys.TRANSACTIONS,
     scripts.FAMILY,
     strings.FAMILY,
+    lists.FAMILY,
     hashes.FAMILY,
     sets.FAMILY,
     zsets.FAMILY,

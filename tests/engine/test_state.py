@@ -36,6 +36,14 @@ from respq.engine.jobs.job import (
 from respq.engine.jobs.queue import FOREVER_MS
 from respq.engine.jobs.rate import Rate
 from respq.engine.keys.hashes import Hash, HashRemoved, HashSet
+from respq.engine.keys.lists import (
+    List,
+    ListInserted,
+    ListPopped,
+    ListPushed,
+    ListRemoved,
+    ListSet,
+)
 from respq.engine.keys.records import (
     KeyExpires,
     KeyMade,
@@ -132,6 +140,8 @@ HASH = KeyMade(1, 0, b"h", Hash.code)
 FIELDS = HashSet(1, [b"a", b"b", b"c"], [b"1", b"", b"3"])
 SET = KeyMade(1, 0, b"s", Set.code)
 MEMBERS = SetAdded(1, [b"a", b"b", b"c"], LISTPACK)
+LIST = KeyMade(1, 0, b"l", List.code)
+ITEMS = ListPushed(1, [b"a", b"b", b"c", b"d"], False)
 ZSET = KeyMade(1, 0, b"z", Zset.code)
 STREAM = KeyMade(1, 0, b"x", Stream.code)
 LOGGED = [StreamAdded(1, T + at, at, at + 1, [b"f", b"%d" % at]) for at in range(4)]
@@ -342,6 +352,27 @@ HISTORIES: dict[str, list[Record]] = {
         *(RestorePiece(1, [LISTPACK, [b"a"]]), SetAdded(1, [b"d"], HASHTABLE)),
         *(SetRemoved(1, [b"a"]), RestorePiece(1, [LISTPACK, [b"b", b"c"]]), RestoreEnd(1)),
     ],
+    "a list": [LIST, ITEMS, ListPushed(1, [b"e", b"f"], True)],
+    "items popped": [LIST, ITEMS, ListPopped(1, 1, True), ListPopped(1, 2, False)],
+    "items changed": [
+        *(LIST, ITEMS, ListSet(1, 2, b"x" * 9_000), ListInserted(1, 0, b"y"), ListSet(1, 3, b"z")),
+        *(ListInserted(1, 5, b"z"), ListRemoved(1, [0, 2, 5])),
+    ],
+    "a list emptied": [
+        *(LIST, ITEMS, ListPopped(1, 3, False), ListPopped(1, 1, True)),
+        *(KeyMade(2, 0, b"l", List.code), ListPushed(2, [b"x"], True)),
+    ],
+    "a list emptied item by item": [LIST, ITEMS, ListRemoved(1, [0, 1, 2, 3])],
+    "a list restored": [KeyRestored(1, 3, b"l", List.code, T + 50, [True, [b"a", b"a"]])],
+    "a list changed while it is said again": [
+        *(LIST, ITEMS, RestoreBegin(1, 0, b"l", List.code, 0)),
+        *(RestorePiece(1, [False, [b"a", b"b"]]), ListPushed(1, [b"e"], False)),
+        *(ListPopped(1, 1, True), RestorePiece(1, [False, [b"c", b"d"]]), RestoreEnd(1)),
+    ],
+    "a list emptied while it is said again": [
+        *(LIST, ITEMS, RestoreBegin(1, 0, b"l", List.code, 0), ListPopped(1, 4, True)),
+        *(KeyMade(2, 0, b"l", List.code), ListPushed(2, [b"x"], True)),
+    ],
     "a sorted set": [ZSET, ENTRIES],
     "a score that changed": [ZSET, ENTRIES, ZsetAdded(1, [9.5, -math.inf], [b"a", b"d"])],
     "members removed": [ZSET, ENTRIES, ZsetRemoved(1, [b"c", b"a"])],
@@ -456,6 +487,11 @@ DELTAS = [
     HashRemoved(2, [b"x"]),
     SetAdded(2, [b"x"]),
     SetRemoved(2, [b"x"]),
+    ListPushed(2, [b"x"], True),
+    ListPopped(2, 1, False),
+    ListSet(2, 0, b"x"),
+    ListInserted(2, 0, b"x"),
+    ListRemoved(2, [0]),
     ZsetAdded(2, [1.0], [b"x"]),
     ZsetRemoved(2, [b"x"]),
     ZsetRangeRemoved(2, 1.0, b"x", 2.0, b"y"),

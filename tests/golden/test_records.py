@@ -15,6 +15,13 @@ from respq.engine.jobs.history import Event
 from respq.engine.jobs.rate import Rate
 from respq.engine.jobs.retry import LINEAR, Backoff
 from respq.engine.keys.hashes import HashRemoved, HashSet
+from respq.engine.keys.lists import (
+    ListInserted,
+    ListPopped,
+    ListPushed,
+    ListRemoved,
+    ListSet,
+)
 from respq.engine.keys.records import (
     KeyExpires,
     KeyMade,
@@ -266,6 +273,11 @@ EXPECTED: dict[str, Record] = {
     "110-set-added": SetAdded(41, [b"\xff member", b""]),
     "110-set-added-in-a-form": SetAdded(41, [b"x"], 2),
     "111-set-removed": SetRemoved(41, [b"\xff member", b""]),
+    "90-list-pushed": ListPushed(41, [b"\xff item", b""], True),
+    "91-list-popped": ListPopped(41, 1 << 20, False),
+    "92-list-set": ListSet(41, 1 << 20, b"\xff item"),
+    "93-list-inserted": ListInserted(41, 0, b""),
+    "94-list-removed": ListRemoved(41, [0, 7, 1 << 20]),
     "120-zset-added": ZsetAdded(41, [0.1, -0.0, float("inf")], [b"\xff member", b"", b"x"]),
     "121-zset-removed": ZsetRemoved(41, [b"\xff member", b""]),
     "122-zset-range-removed": ZsetRangeRemoved(41, float("-inf"), b"", 1e300, b"\xff member"),

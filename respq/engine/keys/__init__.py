@@ -8,6 +8,7 @@
     keyed.py     the part of the engine that finds, makes and removes keys
     watch.py     who is told that a key or a queue is not as it was
     strings.py   a family: records, value, and operations
+    lists.py     another, on chain.py
     zsets.py     another; doubles.py, ranges.py and combine.py are parts of it
     hashes.py    another
     sets.py      another

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from respq.engine.keys.hashes import Hash, HashRecord
+from respq.engine.keys.lists import List, ListRecord
 from respq.engine.keys.records import (
     KeyExpires,
     KeyMade,
@@ -29,7 +30,7 @@ from respq.engine.keys.value import Value
 from respq.engine.keys.zsets import Zset, ZsetRecord
 from respq.engine.record import Record
 
-FAMILIES: Final[tuple[type[Value], ...]] = (String, Hash, Set, Zset, Stream)
+FAMILIES: Final[tuple[type[Value], ...]] = (String, List, Hash, Set, Zset, Stream)
 
 KeyRecord = (
     KeyMade
@@ -42,6 +43,7 @@ KeyRecord = (
     | RestorePiece
     | RestoreEnd
     | StringRecord
+    | ListRecord
     | HashRecord
     | SetRecord
     | ZsetRecord

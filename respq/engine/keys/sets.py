@@ -313,6 +313,7 @@ class TakenMembers(Taken):
     def put_back(self, keys: Keyed, now_ms: int) -> None:
         """Put them back; nowhere if the name is taken."""
         if keys.type_of(now_ms, self.db, self.name) not in (b"none", Set.type_name):
+            keys.lost_items += len(self.members)
             return
         key = keys.key_of(now_ms, self.db, self.name, Set)
         if key is None:

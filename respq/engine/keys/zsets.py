@@ -351,6 +351,7 @@ class TakenEntries(Taken):
     def put_back(self, keys: Keyed, now_ms: int) -> None:
         """Put them back, but for members that are in it again; nowhere if the name is taken."""
         if keys.type_of(now_ms, self.db, self.name) not in (b"none", Zset.type_name):
+            keys.lost_items += len(self.entries)
             return
         key = keys.key_of(now_ms, self.db, self.name, Zset)
         if key is None:
