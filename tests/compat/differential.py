@@ -131,6 +131,7 @@ def _with_plain_errors(reply: Any) -> Any:
         text = value.partition(b" script: ")[0].partition(b" near ")[0]
         # 7.0 has this name in capitals.
         text = text.replace(b"Unbalanced XREAD", b"Unbalanced 'xread'")
+        text = text.replace(b"XREAD command", b"xread command")
         return kind, b"ERR syntax error" if text.startswith(b"ERR syntax error") else text
     if isinstance(value, list) and kind != "%":
         return kind, [_with_plain_errors(each) for each in value]
