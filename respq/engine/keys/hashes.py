@@ -7,7 +7,6 @@ of one moment: what has changed since its begin is said behind it, and holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from math import isinf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -157,9 +156,10 @@ def put(keys: Keyed, now_ms: int, db: int, name: bytes, words: Sequence[bytes]) 
     before = len(key.value)
     pairs = dict(zip(words[::2], words[1::2], strict=True))
     is_hashtable = _is_too_large(key.value, pairs, words)
-    left = iter(pairs.items())
-    while some := dict(islice(left, RECORD_FIELDS_MAX)):
-        keys.emit(HashSet(key.number, [*some], [*some.values()], is_hashtable))
+    fields, values = [*pairs], [*pairs.values()]
+    for at in range(0, len(fields), RECORD_FIELDS_MAX):
+        until = at + RECORD_FIELDS_MAX
+        keys.emit(HashSet(key.number, fields[at:until], values[at:until], is_hashtable))
     return len(key.value) - before
 
 

@@ -6,8 +6,7 @@ of one moment: what has changed since its begin is said behind it, and holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
@@ -210,11 +209,10 @@ def _form_with(value: Set, fresh: Sequence[bytes], members: Sequence[bytes]) -> 
     return form
 
 
-def _emit_members(keys: Keyed, number: int, members: Iterable[bytes], form: int) -> None:
+def _emit_members(keys: Keyed, number: int, members: list[bytes], form: int) -> None:
     """Have members be in a set, in as many records as it takes."""
-    left = iter(members)
-    while some := [*islice(left, RECORD_MEMBERS_MAX)]:
-        keys.emit(SetAdded(number, some, form))
+    for at in range(0, len(members), RECORD_MEMBERS_MAX):
+        keys.emit(SetAdded(number, members[at : at + RECORD_MEMBERS_MAX], form))
 
 
 def remove(keys: Keyed, now_ms: int, db: int, name: bytes, members: Sequence[bytes]) -> int:
@@ -277,7 +275,7 @@ def difference(sets: Sequence[Set]) -> list[bytes]:
     return [member for member in first if not any(member in each for each in others)]
 
 
-def store(keys: Keyed, db: int, name: bytes, members: Sequence[bytes]) -> int:
+def store(keys: Keyed, db: int, name: bytes, members: list[bytes]) -> int:
     """Have a key be the set of these, whatever it was; with nothing in it there is none.
 
     Raises:
