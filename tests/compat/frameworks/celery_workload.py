@@ -22,12 +22,12 @@ from tests.compat.frameworks.workload import (
     directory,
     end,
     noted,
+    open_gate,
     push_and_do,
     until,
     workers,
 )
 
-APP = "tests.compat.frameworks.celery_jobs"
 ANSWER_S = 2.0
 """How long the answer of a worker is waited for; without one it is asked again."""
 PRIORITIES = (9, 3, 0, 6, 5, 0, 9)
@@ -91,11 +91,11 @@ def story(place: Place) -> dict[str, Any]:
     events.start()
     with workers(
         worker(
-            *(where, f"{APP}:counting", "-n", THREAD, "-Q", "urgent,late,thread"),
+            *(where, f"{jobs.__name__}:counting", "-n", THREAD, "-Q", "urgent,late,thread"),
             *("--pool", "threads", "--concurrency", "1"),
         ),
         worker(
-            *(where, f"{APP}:app", "-n", PROCESSES, "--concurrency", "2", "--events"),
+            *(where, f"{jobs.__name__}:app", "-n", PROCESSES, "--concurrency", "2", "--events"),
             *("--beat", "--schedule", str(directory() / "beat")),
         ),
         again=False,
@@ -201,7 +201,7 @@ def results() -> Any:
     good, bad, slow = jobs.add.delay(2, 3), jobs.fail.delay("no"), jobs.progress.delay("slow")
     until(lambda: slow.state == "PROGRESS", "progress is known")
     known = slow.info
-    (directory() / "open").touch()
+    open_gate()
     told = {
         "returned": good.get(LIMIT_S),
         "kept": 3000 < app.backend.client.ttl(app.backend.get_key_for_task(good.id)) <= 3600,
@@ -263,5 +263,5 @@ def outlive(place: Place) -> dict[str, Any]:
         ways,
         hold,
         (OperationalError, redis.RedisError, OSError),
-        worker(where, f"{APP}:app", *options),
+        worker(where, f"{jobs.__name__}:app", *options),
     )

@@ -1,7 +1,4 @@
-"""The application whose jobs Dramatiq runs: its broker and its actors.
-
-Where the server is says the environment, since Dramatiq's command line has no word for it.
-"""
+"""The application whose jobs Dramatiq runs: its broker and its actors."""
 
 from __future__ import annotations
 
@@ -15,17 +12,18 @@ from dramatiq.rate_limits.backends import RedisBackend as Limits
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend as Kept
 
-from tests.compat.frameworks.workload import note, note_when_open, noted
+from tests.compat.frameworks.workload import LIMIT_S, URL, note, note_when_open, noted
 
-URL = os.environ["SHOP_REDIS_URL"]
+PATIENT = f"{os.environ[URL]}&socket_timeout={LIMIT_S + 10}"
+"""redis-py gives up after five seconds, and a result may be waited for longer."""
 GONE_MS = 4_000
 """After how much silence a worker counts as dead. Dramatiq's default is a minute."""
 ALWAYS = 1_000_000
 """Jobs of dead workers are looked for at every call, not at one of a thousand."""
 
-limits = Limits(url=URL)
-broker = RedisBroker(url=URL, heartbeat_timeout=GONE_MS, maintenance_chance=ALWAYS)
-broker.add_middleware(Results(backend=Kept(url=URL)))
+limits = Limits(url=PATIENT)
+broker = RedisBroker(url=PATIENT, heartbeat_timeout=GONE_MS, maintenance_chance=ALWAYS)
+broker.add_middleware(Results(backend=Kept(url=PATIENT)))
 broker.add_middleware(GroupCallbacks(limits))
 dramatiq.set_broker(broker)
 
@@ -76,7 +74,7 @@ def hold(line: str) -> None:
 
 @dramatiq.actor(queue_name="late", store_results=True)
 def late(line: str) -> str:
-    return note_when_open(line)
+    return note_when_open(line, "late")
 
 
 @dramatiq.actor(max_retries=0, store_results=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import threading
@@ -22,55 +21,49 @@ from dramatiq.rate_limits import (
 )
 from dramatiq.results import ResultFailure, ResultMissing
 
+from tests.compat.frameworks import dramatiq_jobs as jobs
 from tests.compat.frameworks.workload import (
     LIMIT_S,
     Place,
     directory,
     end,
     noted,
+    open_gate,
     push_and_do,
     until,
     workers,
 )
 
-JOBS = "tests.compat.frameworks.dramatiq_jobs"
 LIMIT_MS = int(LIMIT_S * 1000)
 DAY_MS = 86_400_000
 
 
-def application(place: Place) -> Any:
-    """Return the module of the jobs, which its workers will find at the same place.
-
-    redis-py gives up after five seconds, and a result may be waited for longer.
-    """
-    os.environ["SHOP_REDIS_URL"] = f"{place.url}&socket_timeout={LIMIT_S + 10}"
-    return importlib.import_module(JOBS)
-
-
 def worker(threads: int, *options: str) -> Sequence[str]:
     """Return the arguments of ``dramatiq``."""
-    return ["-m", "dramatiq", JOBS, "--processes", "1", "--threads", str(threads), *options]
+    return [
+        *("-m", "dramatiq", jobs.__name__),
+        *("--processes", "1", "--threads", str(threads), *options),
+    ]
 
 
 def story(place: Place) -> dict[str, Any]:
     """Have jobs done in every way, by two workers, of which one is killed."""
     # A worker sorts by priority what it has fetched.
     os.environ["dramatiq_queue_prefetch"] = "8"  # noqa: SIM112
-    jobs = application(place)
-    told = {"queues": queues(jobs)}
+    told = {"queues": queues()}
     with workers(
         worker(1, "--queues", "urgent", "late"), worker(4, "--queues", "default"), again=False
     ) as (first, _):
-        told["priorities"] = priorities(jobs)
+        told["priorities"] = priorities()
         orphan = jobs.late.send("orphan")
         until(lambda: "begun orphan" in noted(), "a worker has a job")
         end(first)
-        (directory() / "open").touch()
-        told["results"] = results(jobs)
-        told["canvas"] = canvas(jobs)
-        told["times"] = times(jobs)
-        told["failures"] = failures(jobs)
-        told["limits"] = limits(jobs)
+        open_gate("late")
+        told["results"] = results()
+        told["canvas"] = canvas()
+        told["times"] = times()
+        told["failures"] = failures()
+        told["limits"] = limits()
         with workers(worker(1, "--queues", "late")):
             told["orphan"] = [orphan.get_result(block=True, timeout=LIMIT_MS)]
         told["orphan"] += [noted().count("begun orphan")]
@@ -78,7 +71,7 @@ def story(place: Place) -> dict[str, Any]:
     return told
 
 
-def queues(jobs: Any) -> Any:
+def queues() -> Any:
     """Push jobs that no worker takes, and take them away."""
     for number in range(3):
         jobs.broker.enqueue(jobs.write.message(f"unwanted {number}").copy(queue_name="late"))
@@ -87,7 +80,7 @@ def queues(jobs: Any) -> Any:
     return {"waiting": waiting, "left": jobs.broker.do_qsize("late")}
 
 
-def priorities(jobs: Any) -> Any:
+def priorities() -> Any:
     """Have a worker choose among the jobs that it has fetched."""
     jobs.hold.send("first")
     until(lambda: "begun first" in noted(), "a worker is busy")
@@ -96,13 +89,12 @@ def priorities(jobs: Any) -> Any:
     for number in range(2):
         jobs.high.send(f"high {number}")
     until(lambda: jobs.broker.client.llen("dramatiq:urgent") == 0, "it has fetched the others")
-    (directory() / "open").touch()
+    open_gate()
     until(lambda: len(noted()) == 6, "all are done")
-    (directory() / "open").unlink()
     return noted()
 
 
-def results(jobs: Any) -> Any:
+def results() -> Any:
     """Look at what a job returns and raises, and wait for what is not there yet."""
     good, bad = jobs.add.send(2, 3), jobs.fail.send("no such article")
     told = {
@@ -126,7 +118,7 @@ def failure(message: Message[Any]) -> str:
     return "none"
 
 
-def canvas(jobs: Any) -> Any:
+def canvas() -> Any:
     """Put jobs together."""
     add, double = jobs.add, jobs.double
     line = pipeline([add.message(1, 2), double.message(), add.message(10)]).run()
@@ -146,7 +138,7 @@ def canvas(jobs: Any) -> Any:
     return told
 
 
-def times(jobs: Any) -> Any:
+def times() -> Any:
     """Have a job done later."""
     now = time.monotonic()
     delays = {f"after {delay_ms} ms": delay_ms for delay_ms in (700, 300)}
@@ -161,7 +153,7 @@ def times(jobs: Any) -> Any:
     return {"early": [line for line, delay_ms in delays.items() if done[line] < delay_ms / 1000]}
 
 
-def failures(jobs: Any) -> Any:
+def failures() -> Any:
     """Have jobs fail for a while, and for good."""
     client = jobs.broker.client
     flaky = jobs.flaky.send(2)
@@ -179,7 +171,7 @@ def failures(jobs: Any) -> Any:
     }
 
 
-def limits(jobs: Any) -> Any:
+def limits() -> Any:
     """Let a few through, and not more."""
     backend = jobs.limits
     told: dict[str, Any] = {}
@@ -231,7 +223,6 @@ def outlive(place: Place) -> dict[str, Any]:
     A worker keeps what it had fetched when its connection broke, and sometimes forgets it; another
     gets it when this one has ended. So the worker is restarted when the server is back.
     """
-    jobs = application(place)
     write = jobs.write
 
     def plain(name: str) -> bool:
