@@ -152,13 +152,14 @@ def test_the_session_in_redis_cli_gives_the_replies_that_the_readme_shows(tmp_pa
             said_for.update(instants)
 
 
-def test_the_session_in_redis_py_gives_the_replies_that_the_readme_shows(tmp_path: Path) -> None:
-    (session,) = blocks(README, "python")
+@pytest.mark.parametrize("path", [README, DOCS / "dropin.md"], ids=lambda path: path.stem)
+def test_sessions_in_redis_py_give_the_replies_that_are_shown(tmp_path: Path, path: Path) -> None:
+    session = "\n".join(blocks(path, "python"))
     told: list[str] = []
 
     with ServerProcess(tmp_path / "data") as server:
         here = session.replace("port=6479", f"port={server.port}")
-        example = doctest.DocTestParser().get_doctest(here, {}, "README.md", None, None)
+        example = doctest.DocTestParser().get_doctest(here, {}, path.name, None, None)
         runner = doctest.DocTestRunner(MaskedChecker())
         result = runner.run(example, out=told.append, clear_globs=False)
         example.globs["r"].close()

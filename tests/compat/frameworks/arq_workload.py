@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from arq.connections import RedisSettings
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry as Reconnect
 from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError
 
 from tests.compat.frameworks.workload import (
     LIMIT_S,
@@ -90,17 +91,13 @@ FUNCTIONS = [
 
 
 class Settings:
-    """Of the worker; it waits for a server that is away, instead of ending."""
+    """Of the worker."""
 
     functions = FUNCTIONS
     cron_jobs: ClassVar = [cron(tick, second=set(range(60)))]
-    redis_pool = connect(
-        os.environ[URL],
-        retry=Reconnect(ConstantBackoff(0.1), 600),
-        retry_on_error=[ConnectionError, TimeoutError],
-    )
+    redis_pool = connect(os.environ[URL])
     redis_settings = RedisSettings.from_dsn(os.environ[URL])
-    """Of its health check."""
+    """Of its health check, and of the worker that has no pool."""
     on_startup = greet
     allow_abort_jobs = True
     poll_delay = 0.05
@@ -108,7 +105,17 @@ class Settings:
     health_check_interval = 1
 
 
-QUIET = {**vars(Settings), "cron_jobs": []}
+PATIENT = {
+    **vars(Settings),
+    "cron_jobs": [],
+    "redis_pool": None,
+    "redis_settings": replace(
+        Settings.redis_settings,
+        retry=Reconnect(ConstantBackoff(0.1), 600),
+        retry_on_error=[ConnectionError],
+    ),
+}
+"""A worker that waits for a server that is away, instead of ending."""
 
 
 async def outcome(job: Any) -> Any:
@@ -215,7 +222,7 @@ def outlive(place: Place) -> dict[str, Any]:
             "delayed": lambda name: push(name, _defer_by=1),
             "named": lambda name: push(name, _job_id=name),
         }
-        worker = ["-m", "arq", f"{__name__}.QUIET"]
+        worker = ["-m", "arq", f"{__name__}.PATIENT"]
         held = lambda name: push(name, "hold")  # noqa: E731
         told = push_and_do(place, ways, held, (RedisError, OSError), worker)
         runner.run(arq.aclose())

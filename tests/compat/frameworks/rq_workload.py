@@ -289,7 +289,9 @@ def outlive(place: Place) -> dict[str, Any]:
     def hold(name: str) -> bool:
         return bool(high.enqueue(note_when_open, name))
 
-    # Its scheduler ends with the connection; the worker's maintenance starts it again.
-    worker = ["worker", "--with-scheduler", "--maintenance-interval", "1", "high", "low"]
+    # Its scheduler ends with the connection; the worker's maintenance starts it again, when the
+    # worker has waited for a job for 15 seconds less than its ttl.
+    options = ["--with-scheduler", "--maintenance-interval", "1", "--worker-ttl", "16"]
+    worker = command(place, "worker", *options, "high", "low")
     ways = {"plain": plain, "urgent": urgent, "delayed": delayed, "behind": behind}
-    return push_and_do(place, ways, hold, (redis.RedisError,), command(place, *worker))
+    return push_and_do(place, ways, hold, (redis.RedisError,), worker)

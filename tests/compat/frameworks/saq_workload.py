@@ -76,7 +76,7 @@ async def tick(context: Context) -> None:
 SETTINGS = {
     "queue": Queue.from_url(os.environ[URL]),
     "functions": [add, fail, succeed_at, hold, linger, note_it, tick],
-    "concurrency": 4,
+    "concurrency": 10,
     "cron_jobs": [CronJob(tick, cron="* * * * * */1")],
     "timers": {"worker_info": 1},
 }
@@ -125,19 +125,19 @@ async def a_day(place: Place) -> dict[str, Any]:
             await queue.apply("fail", name="bad", retries=1)
         except JobError as error:
             told["error"] = str(error).strip().splitlines()[-1]
-        later = await queue.enqueue("add", a=8, scheduled=int(time.time()) + 1)
+        held = await queue.enqueue("hold", name="held", timeout=0)
+        aborted = await queue.enqueue("linger", name="aborted", timeout=0)
+        later = int(time.time()) + 1
         jobs = [
-            later,
+            await queue.enqueue("add", a=8, scheduled=later),
             await queue.enqueue("succeed_at", attempt=3, name="third", retries=3),
             await queue.enqueue("succeed_at", attempt=2, name="slowly", retries=2, retry_delay=0.1),
             await queue.enqueue("succeed_at", attempt=3, name="never", retries=2),
             await queue.enqueue("linger", name="slow", timeout=1),
         ]
-        told["background"] = [await standing(job) for job in jobs]
-        held = await queue.enqueue("hold", name="held", timeout=0)
-        aborted = await queue.enqueue("linger", name="aborted", timeout=0)
         await until_async(lambda: {"begun held", "begun aborted"} <= {*noted()}, "both have begun")
         await aborted.abort("enough")
+        told["background"] = [await standing(job) for job in jobs]
         told["aborted"] = await standing(aborted)
         open_gate()
         told["held"] = [*await standing(held), held.progress]

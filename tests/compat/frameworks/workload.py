@@ -32,7 +32,7 @@ DIRECTORY = "WORKLOAD_DIRECTORY"
 """The environment variable by which jobs find `directory`."""
 URL = "WORKLOAD_URL"
 """The environment variable by which modules find `Place.url` when they are imported."""
-AROUND = 20
+AROUND = 12
 """Jobs pushed before, and again after a kill."""
 
 
@@ -211,7 +211,6 @@ def push_and_do(
         print("kill", flush=True)  # noqa: T201
         while not (directory() / "restarted").exists():
             push_next()
-            time.sleep(0.002)
         open_gate()
         push_some()
         # Behind them comes nothing any more.
