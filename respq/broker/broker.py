@@ -326,7 +326,9 @@ class Broker:
         the first of them, perhaps of none, and their pops, one each or none.
         """
         state = self.engine.state
-        if key not in state.names[db] or self.loading or self.draining:
+        if self.loading or self.draining:
+            return [], []
+        if command.run_needs_queue and key not in state.names[db]:
             return [], []
         if self.waiters.unlike and (db, key) in self.waiters.unlike:
             # One who wants two jobs would get them, and was to get the first alone.

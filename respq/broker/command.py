@@ -175,6 +175,8 @@ class Command:
     run_besides: frozenset[str] = frozenset()
     """Options that make no difference to what ``run`` carries out."""
     """Carries out a run of plain requests for one queue at once; see `CommandTable.run`."""
+    run_needs_queue: bool = True
+    """``run`` is for a queue that is there; other keys it looks up itself."""
     run_length: int = field(init=False)
     """Number of words of a request that may be part of a run."""
     words_count: int = field(init=False)
@@ -204,8 +206,8 @@ class Command:
 
     def __post_init__(self) -> None:
         self.words_count = len(self.name.split())
-        self.run_length = 1 + len(self.arguments) + (self.variadic is not None)
         self.required_count = sum(not arg.optional for _, arg in self.arguments)
+        self.run_length = 1 + self.required_count + (self.variadic is not None)
         self.stateless = Flags.STATELESS in self.flags
         self.writes = Flags.WRITE in self.flags
         self.is_noscript = Flags.NOSCRIPT in self.flags

@@ -83,12 +83,15 @@ class CommandTable:
 
         return declare
 
-    def run(self, name: str, *, besides: str = "") -> Callable[[RunFunction], RunFunction]:
+    def run(
+        self, name: str, *, besides: str = "", needs_queue: bool = True
+    ) -> Callable[[RunFunction], RunFunction]:
         """Declare the decorated function as a faster way to do ``name`` many times.
 
         It gets the engine, the time, a database, a key, and the last argument of each of
         several requests that have just that key and that argument (or the key alone, which
-        is the last argument then). The key exists, and nobody waits for it. It does what the
+        is the last argument then). The key is a queue that is there, unless the function looks
+        for that itself; and nobody waits for it. It does what the
         handler would do for each, one after the other, and returns the encoded replies of as
         many as it did, from the first on, and their pops. The others are left to the handler,
         and so are all if it raises a `RespqError`, which it may before it changed anything.
@@ -99,6 +102,7 @@ class CommandTable:
             assert isinstance(command, Command), name
             command.run = run
             command.run_besides = frozenset({besides} if besides else ())
+            command.run_needs_queue = needs_queue
             return run
 
         return declare

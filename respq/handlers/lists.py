@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Annotated, Final
 
 from respq.broker.call import Call, Wait
-from respq.broker.command import Arg, Flags, near
+from respq.broker.command import Arg, Flags, RunAnswer, near
 from respq.broker.table import CommandTable
+from respq.engine.engine import Engine
 from respq.engine.keys import lists
 from respq.engine.keys.key import Key as ListKey
 from respq.engine.keys.lists import List, TakenItems
@@ -18,6 +19,7 @@ from respq.handlers.arguments import Bulk, Key
 from respq.handlers.expiry import redis_integer
 from respq.handlers.members import Integer, MultiCount, NumKeys, pop_count
 from respq.handlers.timeout import LastTimeout, Timeout, blocking_ms
+from respq.resp.encoder import encode_bulks, encode_integers
 from respq.resp.replies import NULL_ARRAY, OK, Reply
 
 TABLE = CommandTable()
@@ -122,6 +124,50 @@ def rpop(call: Call, key: Key, count: PopCount = None) -> Reply:
     return _pop_some(call, key, count, at_front=False)
 
 
+# Pipelines, and clients that ask at the same time, are runs.
+
+
+@TABLE.run("LPUSH", needs_queue=False)
+def lpush_run(engine: Engine, now_ms: int, db: int, key: bytes, elements: list[bytes]) -> RunAnswer:
+    """Put each item before the first one of the list."""
+    return _push_run(engine, now_ms, db, key, elements, at_front=True)
+
+
+@TABLE.run("RPUSH", needs_queue=False)
+def rpush_run(engine: Engine, now_ms: int, db: int, key: bytes, elements: list[bytes]) -> RunAnswer:
+    """Put each item behind the last one of the list."""
+    return _push_run(engine, now_ms, db, key, elements, at_front=False)
+
+
+def _push_run(
+    engine: Engine, now_ms: int, db: int, key: bytes, elements: list[bytes], *, at_front: bool
+) -> RunAnswer:
+    count = lists.push(engine, now_ms, db, key, elements, at_front=at_front)
+    return encode_integers(range(count - len(elements) + 1, count + 1)), []
+
+
+@TABLE.run("LPOP", needs_queue=False)
+def lpop_run(engine: Engine, now_ms: int, db: int, key: bytes, requests: list[bytes]) -> RunAnswer:
+    """Take the first item for each request, as far as they last."""
+    return _pop_run(engine, now_ms, db, key, requests, at_front=True)
+
+
+@TABLE.run("RPOP", needs_queue=False)
+def rpop_run(engine: Engine, now_ms: int, db: int, key: bytes, requests: list[bytes]) -> RunAnswer:
+    """Take the last item for each request, as far as they last."""
+    return _pop_run(engine, now_ms, db, key, requests, at_front=False)
+
+
+def _pop_run(
+    engine: Engine, now_ms: int, db: int, name: bytes, requests: list[bytes], *, at_front: bool
+) -> RunAnswer:
+    key = engine.key_of(now_ms, db, name, List)
+    if key is None:
+        return [], []
+    items = lists.pop(engine, key, len(requests), at_front=at_front)
+    return encode_bulks(items), [(TakenItems(key, (item,), at_front), 0) for item in items]
+
+
 def _pop_some(call: Call, name: bytes, count: int | None, *, at_front: bool) -> Reply:
     session = call.session
     key = call.engine.key_of(call.now_ms, session.db, name, List)
@@ -129,7 +175,7 @@ def _pop_some(call: Call, name: bytes, count: int | None, *, at_front: bool) -> 
         return None if count is None else NULL_ARRAY
     if count is None:
         item = lists.pop_one(call.engine, key, at_front=at_front)
-        session.pops.append((TakenItems(key, [item], at_front), 0))
+        session.pops.append((TakenItems(key, (item,), at_front), 0))
         return item
     return _pop(call, key, count, at_front)
 
@@ -290,7 +336,7 @@ def _pop_or_wait(
         key = call.engine.key_of(call.now_ms, call.db, name, List)
         if key is not None:
             item = lists.pop_one(call.engine, key, at_front=at_front)
-            call.session.pops.append((TakenItems(key, [item], at_front), 0))
+            call.session.pops.append((TakenItems(key, (item,), at_front), 0))
             return name, item
     return Wait(names, timeout_ms, NULL_ARRAY)
 

@@ -46,6 +46,16 @@ def encode_ids(pushed_ms: int, numbers: range) -> list[bytes]:
     return [shape % number for number in numbers]
 
 
+def encode_integers(numbers: Iterable[int]) -> list[bytes]:
+    """Return the bytes of each number, the same in both protocols."""
+    return [_write_integer(number) for number in numbers]
+
+
+def encode_bulks(values: Iterable[bytes]) -> list[bytes]:
+    """Return the bytes of each bulk string, the same in both protocols."""
+    return [_write_bulk(value) for value in values]
+
+
 def encode_deliveries(receipts: list[bytes], payloads: list[bytes]) -> list[bytes]:
     """Return the bytes of ``[id, receipt, payload]`` for each job, the same in both protocols.
 

@@ -22,6 +22,7 @@ QUEUES = {
     b"waited": "QUEUE CREATE waited",
 }
 NAMES = st.sampled_from([*QUEUES, b"missing"])
+LISTS = st.sampled_from([b"list", b"waited", b"plain"])
 # Numbers are drawn alike in both servers, so that receipts can be foretold.
 RECEIPTS = st.builds(
     lambda fence, number: b"%d:1700000000000-%d" % (fence, number),
@@ -35,6 +36,9 @@ REQUESTS = st.one_of(
     st.tuples(st.just(b"QACK"), NAMES, WORDS),
     st.tuples(st.just(b"QPUSH"), NAMES, WORDS, st.just(b"PRIORITY"), st.just(b"1")),
     st.tuples(st.sampled_from([b"qpush", b"QNACK"]), NAMES, WORDS),
+    st.tuples(st.sampled_from([b"LPUSH", b"RPUSH"]), LISTS, WORDS),
+    st.tuples(st.sampled_from([b"LPOP", b"RPOP"]), LISTS),
+    st.tuples(st.sampled_from([b"LPOP", b"RPOP"]), LISTS, st.just(b"2")),
 )
 READS = st.lists(
     st.tuples(st.lists(st.tuples(REQUESTS, st.integers(1, 5)), max_size=6), st.integers(0, 6)),
@@ -48,6 +52,9 @@ UNLIKE = [
     "QMPOP 2 other waited BLOCK 0",
     "QPOP waited COUNT 2 BLOCK 4",
     "QPOP waited BLOCK 3 NOACK",
+    "BLPOP list 0",
+    "BRPOP waited list 0",
+    "BLMPOP 4 1 list LEFT COUNT 2",
 ]
 WAITS_FOR = st.one_of(
     st.lists(st.sampled_from(ALIKE), max_size=5),
@@ -100,9 +107,12 @@ def test_a_run_does_what_its_requests_do_one_by_one(
         discard(harness.engine.state)
 
 
+POPS = [b"QPOP", b"LPOP", b"RPOP"]
+
+
 @given(
-    NAMES,
-    st.sampled_from([b"QPUSH", b"QPOP", b"QACK"]),
+    NAMES | LISTS,
+    st.sampled_from([b"QPUSH", b"QACK", b"LPUSH", b"RPUSH", *POPS]),
     st.lists(WORDS, min_size=1, max_size=6),
     WAITS_FOR,
 )
@@ -111,9 +121,10 @@ def test_requests_of_several_clients_do_together_what_they_do_one_by_one(
 ) -> None:
     (together, waiting), (apart, other_waiting) = prepared(waits), prepared(waits)
     for harness in (together, apart):
-        harness.default.pipeline(*[f"QPUSH {name.decode()} x"] * 3, f"QPOP {name.decode()}")
-    lasts = [name] * len(lasts) if command == b"QPOP" else lasts
-    requests = [[command, name] if command == b"QPOP" else [command, name, last] for last in lasts]
+        push = "RPUSH" if command in (b"LPUSH", b"RPUSH", b"LPOP", b"RPOP") else "QPUSH"
+        harness.default.pipeline(*[f"{push} {name.decode()} x"] * 3, f"QPOP {name.decode()}")
+    lasts = [name] * len(lasts) if command in POPS else lasts
+    requests = [[command, name] if command in POPS else [command, name, last] for last in lasts]
 
     broker = together.broker
     *words, last = requests[0]

@@ -340,7 +340,7 @@ class TakenItems(Taken):
 
     __slots__ = ("at_front", "db", "expires_ms", "items", "name")
 
-    def __init__(self, key: Key[List], items: list[bytes], at_front: bool) -> None:
+    def __init__(self, key: Key[List], items: Sequence[bytes], at_front: bool) -> None:
         self.db, self.name, self.expires_ms = key.db, key.name, key.expires_ms
         self.items = items
         """The outermost first."""
@@ -356,4 +356,4 @@ class TakenItems(Taken):
             if 0 < self.expires_ms <= now_ms:
                 return
             key = keys.make_key(self.db, self.name, List, expires_ms=self.expires_ms)
-        keys.emit(ListPushed(key.number, self.items[::-1], self.at_front))
+        keys.emit(ListPushed(key.number, [*reversed(self.items)], self.at_front))
