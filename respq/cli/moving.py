@@ -32,12 +32,12 @@ T = TypeVar("T")
 SCAN_COUNT = 500
 SMALL_ITEMS = 128
 SMALL_BYTES = 64 * 1024
-"""Of a key that is read whole, with others."""
-PIECE_ITEMS = 10_000
+"""Of a key that is read whole, with others; the bytes as far as they are known."""
+PIECE_ITEMS = 5_000
 PIECE_BYTES = 1024 * 1024
 """Of what is read at once of a larger one, about."""
 FIRST_ITEMS = 100
-"""Of its first piece, from which it is known how large its items are."""
+"""Of its first piece, where it is not known how large they are."""
 COMMAND_ITEMS = 1_000
 COMMAND_BYTES = 256 * 1024
 """Of what is written by one command."""
@@ -399,14 +399,17 @@ class Mover:
     def _pieces(self, found: Found, kind: Kind) -> Iterator[tuple[int, list[Item]]]:
         """Yield the items of a key in pieces, each with how many there were before it."""
         place: Place | None = kind.start
+        length = found.measure.length if found.measure is not None else 0
         at, count = 0, FIRST_ITEMS
+        if found.memory_bytes:
+            count = _piece_count(length, found.memory_bytes)
         while place is not None:
             reply = self._source.one(kind.piece(found.name, place, count))
             items, place = kind.piece_items(reply, place)
             if items:
                 yield at, items
                 at += len(items)
-                count = min(max(PIECE_BYTES * len(items) // _size(items), 1), PIECE_ITEMS)
+                count = _piece_count(len(items), _size(items))
                 self._progress(f": {at} items of {quoted(found.name)}")
 
     def _is_same(self, found: Found, kind: Kind) -> bool:
@@ -427,7 +430,13 @@ class Mover:
         rename = b"RENAME" if self._replace else b"RENAMENX"
         end = [b"PEXPIREAT", temporary, b"%d" % found.end_ms]
         requests = [end if found.end_ms else [b"PERSIST", temporary]]
-        answers = self._target.transaction([*requests, [rename, temporary, found.name]])
+        try:
+            answers = self._target.transaction([*requests, [rename, temporary, found.name]])
+        except Refused:
+            # What is over is not there to be renamed.
+            if _is_over(found, self._target.now_ms):
+                return False
+            raise
         return bool(answers[-1] != 0)
 
     def _leave(self, found: Found, reason: str, detail: object = "") -> None:
@@ -447,7 +456,7 @@ def _limit(target: Side, name: bytes) -> int:
 
 
 def _is_small(found: Found) -> bool:
-    if found.measure is None or found.measure.groups:
+    if found.measure is None or found.measure.groups or found.memory_bytes > SMALL_BYTES:
         return False
     return found.measure.length <= (SMALL_BYTES if found.type == String.name else SMALL_ITEMS)
 
@@ -484,6 +493,11 @@ def _may_agree(found: Found, there: Found) -> bool:
 
 def _is_same(kind: Kind, reply: Reply, items: Sequence[Item]) -> bool:
     return not isinstance(reply, hiredis.ReplyError) and kind.same(reply, items)
+
+
+def _piece_count(items: int, size: int) -> int:
+    """Return how many make a piece, when so many are so large."""
+    return min(max(PIECE_BYTES * items // size, 1), PIECE_ITEMS)
 
 
 def _first_error(replies: Sequence[Reply]) -> Reply:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Protocol
 
 import hiredis
@@ -53,6 +54,8 @@ class Found:
     """None where there is none: no key, a type that is not known, or a fault."""
     fault: str = ""
     """The error that came instead."""
+    memory_bytes: int = 0
+    """What it takes at the server, about; 0 if that does not say."""
 
     @property
     def is_there(self) -> bool:
@@ -74,6 +77,7 @@ class Side:
         self.name = name
         self.info = self._read_info()
         self._has_ends = self._knows(b"PEXPIRETIME", b"")
+        self._has_usage = self._knows(b"MEMORY", b"USAGE", b"")
         self.has_field_ends = self._knows(b"HPEXPIRETIME", b"", b"FIELDS", b"1", b"")
 
     def _read_info(self) -> dict[str, str]:
@@ -170,10 +174,13 @@ class Side:
         ]
         known = [(each, each.kind) for each in found if not each.fault]
         asked = [(each, kind) for each, kind in known if kind is not None]
-        measures = self.ask([kind.measure(each.name) for each, kind in asked])
+        usages = [[b"MEMORY", b"USAGE", each.name] for each, _ in asked if self._has_usage]
+        answers = self.ask([*(kind.measure(each.name) for each, kind in asked), *usages])
         measured = {
-            each.name: _measured(each, kind, answer)
-            for (each, kind), answer in zip(asked, measures, strict=True)
+            each.name: _measured(each, kind, answer, usage)
+            for (each, kind), answer, usage in zip_longest(
+                asked, answers[: len(asked)], answers[len(asked) :]
+            )
         }
         return [measured.get(each.name, each) for each in found]
 
@@ -206,7 +213,9 @@ def _found(name: bytes, kind: Reply, end: Reply, now_ms: int) -> Found:
     return Found(name, kind, end + now_ms if end > 0 else 0, None)
 
 
-def _measured(found: Found, kind: Kind, answer: Reply) -> Found:
+def _measured(found: Found, kind: Kind, answer: Reply, usage: Reply) -> Found:
+    """Read the answers to the request for a measure, and to MEMORY USAGE where that is known."""
     if isinstance(answer, hiredis.ReplyError):
-        return Found(found.name, found.type, found.end_ms, None, str(answer))
-    return Found(found.name, found.type, found.end_ms, kind.measured(answer))
+        return replace(found, fault=str(answer))
+    memory_bytes = usage if isinstance(usage, int) else 0
+    return replace(found, measure=kind.measured(answer), memory_bytes=memory_bytes)

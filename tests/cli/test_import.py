@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 from respq.cli import moving
 from respq.cli.connection import Address, Connection
 from respq.cli.importing import doubts
+from respq.cli.kinds import KINDS
 from respq.cli.main import main
 from respq.cli.moving import Left, Mover, Tally
 from respq.cli.sides import Side, Stopped
@@ -175,7 +176,7 @@ def fill_strings(client: Client) -> None:
     client.mset({"text": "hello", "empty": "", "binary": ALL_BYTES, "number": "17", "": "nameless"})
     client.set(ALL_BYTES, "by a strange name")
     client.set("x" * 10_000, "by a long name")
-    client.set("large", b"\0\r\n" * 1_000_000)
+    client.set("long", b"\0\r\n" * 1_000_000)
     client.set("ends", "soon", pxat=IN_A_YEAR_MS + 123)
 
 
@@ -185,35 +186,74 @@ def fill_bits(client: Client) -> None:
     client.pfadd("about", *range(1_000))
 
 
-def fill_zsets(client: Client) -> None:
-    scores = {"a": 0.1, "b": float("inf"), "c": float("-inf"), "": -0.0, ALL_BYTES: 5e-324}
-    client.zadd("scores", {**scores, "g": 1.7976931348623157e308, "h": 2**53 + 1, "i": 1 / 3})
-    client.zadd("one", {"alone": 1})
-    client.pexpireat("one", IN_A_YEAR_MS)
-    client.zadd("equals", {f"member:{number}": number % 7 for number in range(3_000)})
+def fill_lists(client: Client) -> None:
+    client.rpush("elements", "first", "", ALL_BYTES, "first", "17", b"x" * 100_000)
+    client.rpush("one element", "alone")
+    client.pexpireat("one element", IN_A_YEAR_MS)
+    client.lpush("many elements", *range(3_000))
+
+
+def fill_hashes(client: Client) -> None:
+    client.hset("fields", mapping={"a": "1", "": "nameless", "empty": "", ALL_BYTES: ALL_BYTES})
+    client.hset("one field", "field", b"x" * 100_000)
+    client.pexpireat("one field", IN_A_YEAR_MS)
+    client.hset("many fields", mapping={f"field:{number}": number for number in range(3_000)})
+
+
+def fill_sets(client: Client) -> None:
+    client.sadd("members", "a", "", ALL_BYTES, "17", b"x" * 100_000)
+    client.sadd("integers", 1, -1, 2**63 - 1, -(2**63))
+    client.pexpireat("integers", IN_A_YEAR_MS)
+    client.sadd("many integers", *range(400))
+    client.sadd("many members", *(f"member:{number}" for number in range(3_000)))
 
 
 def fill_streams(client: Client) -> None:
-    client.xadd("log", {"level": "info", "": ALL_BYTES}, id="1-1")
-    client.execute_command("XADD", "log", "1-2", "twice", "1", "twice", "2")
-    client.xadd("log", {"last": 1}, id=f"{2**64 - 1}-{2**64 - 2}")
-    client.xdel("log", "1-1")
-    client.xadd("emptied", {"a": 1}, id="7-7")
+    client.xadd("entries", {"a": 1, "": "", ALL_BYTES: ALL_BYTES}, "0-1")
+    client.execute_command("XADD", "entries", "5-5", "twice", "1", "twice", "2")
+    client.xadd("entries", {"large": b"x" * 100_000}, f"5-{2**64 - 1}")
+    client.xadd("entries", {"other": "fields"}, f"{2**63}-0")
+    client.pexpireat("entries", IN_A_YEAR_MS)
+    for number in range(3_000):
+        client.xadd("many entries", {"number": number}, f"{number // 3 + 1}-{number}")
+    client.xadd("last", {"a": 1}, f"{2**64 - 1}-{2**64 - 1}")
+    for name in ("deleted", "trimmed"):
+        for number in range(1, 6):
+            client.xadd(name, {"a": 1}, f"{number}-0")
+    client.xdel("deleted", "2-0", "5-0")
+    client.xtrim("trimmed", maxlen=2, approximate=False)
+    client.xadd("trimmed empty", {"a": 1}, "7-7")
+    client.xtrim("trimmed empty", maxlen=0, approximate=False)
+    client.xadd("emptied", {"a": 1}, "7-7")
     client.xdel("emptied", "7-7")
-    client.xadd("trimmed", {"a": 1}, id="5-5", maxlen=0, approximate=False)
-    client.pexpireat("trimmed", IN_A_YEAR_MS)
-    with client.pipeline() as pipeline:
-        for number in range(1, 3_001):
-            pipeline.xadd("long", {"number": number}, id=f"{number}-0")
-        pipeline.xtrim("long", minid="100", approximate=False)
-        pipeline.execute()
+
+
+def fill_never(client: Client) -> None:
+    """Make a stream that never had an entry."""
+    client.xgroup_create("never", "group", mkstream=True)
+    client.xgroup_destroy("never", "group")
+
+
+def fill_zsets(client: Client) -> None:
+    scores = {"a": 0.1, "b": float("inf"), "c": float("-inf"), "": -0.0, ALL_BYTES: 5e-324}
+    client.zadd("scores", {**scores, "g": 1.7976931348623157e308, "h": 2**53 + 1, "i": 1 / 3})
+    client.zadd("one score", {"alone": 1})
+    client.pexpireat("one score", IN_A_YEAR_MS)
+    client.zadd("equals", {f"member:{number}": number % 7 for number in range(3_000)})
 
 
 def fill_places(client: Client) -> None:
     client.geoadd("places", (13.361389, 38.115556, "Palermo"))
 
 
-FAMILIES = {"string": fill_strings, "zset": fill_zsets, "stream": fill_streams}
+FAMILIES = {
+    "string": fill_strings,
+    "hash": fill_hashes,
+    "list": fill_lists,
+    "set": fill_sets,
+    "zset": fill_zsets,
+    "stream": fill_streams,
+}
 
 
 def fill(client: Client) -> None:
@@ -222,7 +262,8 @@ def fill(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "made"), [*FAMILIES.items(), ("string", fill_bits), ("zset", fill_places)]
+    ("family", "made"),
+    [*FAMILIES.items(), ("string", fill_bits), ("zset", fill_places), ("stream", fill_never)],
 )
 def test_the_values_of_a_type_come_as_they_are(
     source: Client, target: Client, family: str, made: Callable[[Client], None]
@@ -238,6 +279,24 @@ def test_the_values_of_a_type_come_as_they_are(
     assert lines(moved(source, target)) == [
         f"db 0  copied 0  already there {count}  gone 0  left 0"
     ]
+
+
+def test_all_of_it_comes(source: Client, target: Client) -> None:
+    for db in range(0, 16, 5):
+        with client_of(port_of(source), db) as client:
+            fill(client)
+            fill_bits(client)
+            fill_places(client)
+            fill_never(client)
+    count = source.dbsize()
+
+    told = lines(moved(source, target))
+
+    assert told[:4] == [
+        f"db {db}  copied {count}  already there 0  gone 0  left 0" for db in range(0, 16, 5)
+    ]
+    assert told[4].startswith("copied  hash 12  list 12  set 16  stream ")
+    assert holdings(target) == holdings(source)
 
 
 def test_every_database_comes_unless_some_are_named(source: Client, target: Client) -> None:
@@ -297,10 +356,10 @@ def test_what_the_target_has_is_left_as_it_is_unless_it_is_to_be_replaced(
     fill(source)
     target.set("text", "mine")
     target.zadd("number", {"another": 1})
-    target.set("large", "short")
+    target.set("long", "short")
     target.set("empty", "", px=100_000)
     target.set("untouched", "mine")
-    before, names = holdings(target), ["empty", "large", "number", "text"]
+    before, names = holdings(target), ["empty", "long", "number", "text"]
 
     told = lines(moved(source, target), 3)
 
@@ -333,23 +392,152 @@ def test_a_queue_of_the_target_is_never_replaced(source: Client, target: Client)
     assert target.execute_command("QLEN", "large") == 1
 
 
-def test_a_large_key_goes_in_pieces(source: Client, target: Client) -> None:
-    members = {f"member:{number:07}": number for number in range(40_000)}
-    source.zadd("large", members)
+def add_list(client: Client, number: int) -> None:
+    client.rpush("large", f"element:{number}")
+
+
+def add_hash(client: Client, number: int) -> None:
+    client.hset("large", f"field:{number}", number)
+
+
+def add_set(client: Client, number: int) -> None:
+    client.sadd("large", f"member:{number}")
+
+
+def add_zset(client: Client, number: int) -> None:
+    client.zadd("large", {f"member:{number}": number % 7})
+
+
+def add_stream(client: Client, number: int) -> None:
+    client.xadd("large", {"number": number}, f"{number + 1}-1")
+
+
+ADD = {
+    "list": add_list,
+    "hash": add_hash,
+    "set": add_set,
+    "zset": add_zset,
+    "stream": add_stream,
+}
+"""What puts one thing more into a key."""
+
+
+def add(client: Client, family: str, numbers: Iterable[int]) -> None:
+    with client.pipeline(transaction=False) as pipeline:
+        for number in numbers:
+            ADD[family](pipeline, number)
+        pipeline.execute()
+
+
+@pytest.mark.parametrize("family", ADD)
+def test_a_large_key_goes_in_pieces(source: Client, target: Client, family: str) -> None:
+    add(source, family, range(30_000))
 
     with sides(source, target) as (reads, writes):
         tally, left = copied(reads, writes)
 
-    assert tally.copied == {"zset": 1}
+    assert tally.copied == {family: 1}
     assert left == []
-    asked = [each for each in reads.requests if each[0] == b"ZRANGE"]
-    assert all(int(last) - int(first) < moving.PIECE_ITEMS for _, _, first, last, _ in asked)
-    assert len(asked) > 4
+    kind = KINDS[family.encode()]
+    assert kind.whole(b"large") not in reads.requests
+    command, *_ = kind.piece(b"large", kind.start, 1)
+    assert len([each for each in reads.requests if each[0] == command]) > 4
     assert max(map(len, writes.requests)) <= 2 + 2 * moving.COMMAND_ITEMS
     assert max(sum(map(len, each)) for each in writes.requests) <= moving.COMMAND_BYTES
     assert holdings(target) == holdings(source)
     with sides(source, target) as (reads, writes):
         assert copied(reads, writes)[0].there == 1
+
+
+def test_few_items_that_are_large_go_by_themselves(source: Client, target: Client) -> None:
+    source.hset("large", mapping={f"field:{number}": b"x" * 600_000 for number in range(10)})
+
+    with sides(source, target) as (reads, writes):
+        tally, left = copied(reads, writes)
+
+    assert (tally.copied, left) == ({"hash": 1}, [])
+    assert [b"HGETALL", b"large"] not in reads.requests
+    assert max(sum(map(len, each)) for each in writes.requests) < 700_000
+    assert holdings(target) == holdings(source)
+
+
+@pytest.mark.parametrize("family", ADD)
+@pytest.mark.parametrize("count", [10, 1_000])
+def test_what_differs_in_one_thing_is_another_value(
+    source: Client, target: Client, family: str, count: int
+) -> None:
+    add(source, family, range(count))
+    add(target, family, [*range(count - 1), 1_000_000])
+    before = holdings(target)
+
+    assert lines(moved(source, target), 3)[-1] == "left 1  the target has another value"
+    assert holdings(target) == before
+    assert lines(moved(source, target, "--replace"))[-1] == f"copied  {family} 1"
+    assert holdings(target) == holdings(source)
+
+
+@pytest.mark.parametrize("count", [10, 1_000])
+def test_a_hash_whose_fields_expire_is_left(source: Client, target: Client, count: int) -> None:
+    """Ask as if of a Redis 7.4 or newer."""
+    for number in range(count):
+        source.hset("large", f"field:{number}", number)
+    source.hset("stays", "field", 1)
+
+    with sides(source, target) as (reads, writes):
+        passed = reads.ask
+
+        def ask(requests: Sequence[Sequence[bytes]]) -> list[Any]:
+            newer = [each for each in requests if each[0] != b"HPEXPIRETIME"]
+            answers = iter(passed(newer))
+            return [
+                [IN_A_YEAR_MS if each == b"field:7" else -1 for each in request[4:]]
+                if request[0] == b"HPEXPIRETIME"
+                else next(answers)
+                for request in requests
+            ]
+
+        reads.ask = ask  # type: ignore[method-assign]
+        tally, left = copied(reads, writes)
+
+    assert left == [Left(0, b"large", moving.FIELD_ENDS)]
+    assert tally.copied == {"hash": 1}
+    assert target.keys() == [b"stays"]
+
+
+def test_a_stream_with_groups_is_left(source: Client, target: Client) -> None:
+    for number in range(300):
+        source.xadd("grouped", {"number": number})
+    source.xgroup_create("grouped", "group", "0")
+    source.xgroup_create("waiting", "group", mkstream=True)
+
+    told = lines(moved(source, target), 3)
+
+    assert sorted(told[:2]) == [
+        'left  db 0  "grouped"  a stream with consumer groups',
+        'left  db 0  "waiting"  a stream with consumer groups',
+    ]
+    assert target.dbsize() == 0
+
+
+def test_a_node_of_a_cluster_is_read_key_by_key(target: Client) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        bus = str(free.getsockname()[1])
+    with (
+        real_redis("--cluster-enabled", "yes", "--cluster-port", bus) as real,
+        client_of(real.port) as source,
+    ):
+        source.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+        while b"cluster_state:ok" not in source.execute_command("CLUSTER", "INFO"):
+            time.sleep(0.01)
+        for number in range(20):
+            source.set(f"key:{number}", number)
+
+        result = moved(source, target)
+
+        assert lines(result)[0] == "db 0  copied 20  already there 0  gone 0  left 0"
+        assert result.stderr.startswith("note: the source is one node of a cluster")
+        assert holdings(target) == holdings(source, 1)
 
 
 def test_a_key_that_changes_while_it_is_read_is_read_again(source: Client, target: Client) -> None:
@@ -450,8 +638,9 @@ def test_a_name_that_is_taken_meanwhile_is_not_overwritten(source: Client, targe
 
 
 def test_a_piece_that_was_gone_before_the_end_is_no_whole_key(
-    source: Client, target: Client
+    source: Client, target: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(moving, "PIECE_ITEMS", 100)
     source.zadd("large", {f"member:{number}": number for number in range(1_000)})
     met: list[int] = []
 
@@ -576,6 +765,7 @@ def test_json_is_an_object_a_line(source: Client, target: Client) -> None:
 
 def test_progress_is_told(source: Client, target: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moving, "PROGRESS_S", 0)
+    monkeypatch.setattr(moving, "PIECE_ITEMS", 100)
     source.zadd("large", {f"member:{number}": number for number in range(150)})
 
     result = moved(source, target)
@@ -601,6 +791,7 @@ def started(source: Client, target: Client) -> subprocess.Popen[str]:
 
 
 def fill_for_a_while(client: Client) -> None:
+    fill(client)
     client.mset({f"key:{number}": number for number in range(1_000)})
     pipeline = client.pipeline()
     for start in range(0, 100_000, 10_000):
@@ -610,9 +801,12 @@ def fill_for_a_while(client: Client) -> None:
 
 
 def until_half(target: Client) -> None:
-    """Return when a part of a large key is at the target."""
+    """Return when a part of the largest key is at the target."""
     deadline = time.monotonic() + 60
-    while not target.keys("respq:import:*"):
+    while not any(
+        target.type(name) == b"zset" and target.zcard(name) > 10_000
+        for name in target.keys("respq:import:*")
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -654,8 +848,7 @@ def test_whoever_is_ended_in_the_middle_leaves_no_half_and_goes_on(
     assert not target.exists("large")
     assert is_part_of(target, source)
     again = lines(moved(source, target))
-    assert again[-1].startswith("copied  ")
-    assert "zset 1" in again[-1]
+    assert re.match("db 0  copied [1-9][0-9]*  already there [1-9]", again[0])
     forget_unnamed(target)
     assert holdings(target) == holdings(source)
 
@@ -679,7 +872,8 @@ def test_a_target_that_is_killed_in_the_middle_has_no_half_and_gets_the_rest(
         assert told.startswith("db 0  copied ")
     with ServerProcess(tmp_path / "data") as server, client_of(server.port) as target:
         assert is_part_of(target, source)
-        assert "zset 1" in lines(moved(source, target))[-1]
+        again = lines(moved(source, target))
+        assert re.match("db 0  copied [1-9][0-9]*  already there [1-9]", again[0])
         forget_unnamed(target)
         assert holdings(target) == holdings(source)
 
