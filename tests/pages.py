@@ -23,6 +23,7 @@ from pathlib import Path
 from respq.broker.command import Arg, Command
 from respq.broker.facts import KeySpec, flag_words, key_specs
 from respq.handlers import command_table
+from tests.compat import compatibility
 from tests.transcripts import NotATranscript, Replay
 
 COMMANDS = Path(__file__).parents[1] / "commands"
@@ -180,7 +181,7 @@ def refreshed(path: Path, command: Command | None) -> str:
     """Return a file with its generated parts as they should be.
 
     Args:
-        path: a page, or README.md.
+        path: a page, README.md, or docs/compatibility.md.
         command: the command of the page; None leaves the facts alone.
 
     Raises:
@@ -189,6 +190,7 @@ def refreshed(path: Path, command: Command | None) -> str:
     text = path.read_text(encoding="utf-8")
     text = _FENCE.sub(lambda match: Replay(match[1]).text, text)
     text = _INDEX.sub(lambda _: index(), text)
+    text = compatibility.refreshed(text)
     if command is not None:
         block = facts(command)
         if _FACTS.search(text):
@@ -206,13 +208,13 @@ def main(arguments: list[str]) -> int:
         return 2
     by_path = {path_of(command): command for command in commands()}
     faults = [f"{_name(path)}: missing" for path in by_path if not path.exists()]
-    for path in [README, *pages()]:
+    for path in [README, *pages(), compatibility.PAGE]:
         try:
             text = refreshed(path, by_path.get(path))
         except NotATranscript as error:
             faults.append(f"{_name(path)}: {error}")
             continue
-        if path != README and path not in by_path:
+        if path.parent.parent == COMMANDS and path not in by_path:
             faults.append(f"{_name(path)}: there is no such command")
         if text != path.read_text(encoding="utf-8"):
             if write:

@@ -19,6 +19,7 @@ _READ = Flags.STATELESS | Flags.LOADING | Flags.DRAIN
 _SECRET = "password"
 
 Parameter = Annotated[bytes, Arg(bytes, kind="pattern")]
+Word = Annotated[bytes, Arg(bytes)]
 Save = Annotated[bytes | None, Arg(bytes, words=(b"NOSAVE", b"SAVE"))]
 Now = Annotated[bool, Arg(bool, token=b"NOW")]
 Force = Annotated[bool, Arg(bool, token=b"FORCE")]
@@ -42,6 +43,18 @@ def config_get(call: Call, *parameter: Parameter) -> Reply:
         for name, value in _parameters(call.broker.settings)
         if any(matches(name) for matches in matchers)
     }
+
+
+@TABLE.command("ROLE", group="server", since="0.1.0", flags=_READ | Flags.FAST | Flags.NOSCRIPT)
+def role(call: Call) -> Reply:
+    """Return what the server is to others: a master without replicas."""
+    return [b"master", 0, []]
+
+
+@TABLE.command("CLUSTER", group="server", since="0.1.0", flags=_READ)
+def cluster(call: Call, *subcommand: Word) -> Reply:
+    """Refuse, so that clients learn that the server is no part of a cluster."""
+    raise RespqError("This instance has cluster support disabled")
 
 
 @TABLE.command(

@@ -68,10 +68,34 @@ class RedisConnection:
         """Return what comes next, be it a reply or a message."""
         return tree_from(self._stream)
 
+    def read_bytes(self) -> bytes:
+        """Return what comes next as it came."""
+        copy = _Copy(self._stream)
+        tree_from(copy)
+        return bytes(copy.taken)
+
     def close(self) -> None:
         """Close the connection."""
         self._stream.close()
         self._socket.close()
+
+
+class _Copy(io.BufferedIOBase):
+    """Keeps what is read of a stream."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.taken = bytearray()
+        self._stream = stream
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = self._stream.readline()
+        self.taken += line
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._stream.read(-1 if size is None else size)
+        self.taken += data
+        return data
 
 
 def tree(reply: Reply, protocol: int) -> Tree:
@@ -85,7 +109,7 @@ def say(client: Client, line: str) -> Tree:
     return tree(reply, client.session.protocol)
 
 
-def tree_from(stream: BinaryIO) -> Tree:
+def tree_from(stream: BinaryIO | io.BufferedIOBase) -> Tree:
     """Read one reply."""
     line = stream.readline()
     kind, rest = chr(line[0]), line[1:-2]

@@ -22,6 +22,14 @@ def test_time_is_seconds_and_microseconds_of_the_turn() -> None:
     assert harness.say("TIME") == [b"%d" % (START_MS // 1_000 + 1), b"234000"]
 
 
+def test_it_is_a_master_and_no_part_of_a_cluster() -> None:
+    harness = Harness()
+
+    assert harness.say("ROLE") == [b"master", 0, []]
+    for line in ("CLUSTER SLOTS", "CLUSTER NODES", "CLUSTER KEYSLOT a"):
+        assert harness.refusal(line) == "ERR This instance has cluster support disabled"
+
+
 def test_config_tells_clients_what_they_ask_of_redis() -> None:
     harness = Harness(Settings(fsync="everysec", maxclients=77, idle_timeout_ms=90_500))
 
