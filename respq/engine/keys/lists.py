@@ -336,24 +336,16 @@ def trim(keys: Keyed, key: Key[List], first: int, last: int) -> None:
 
 
 class TakenItems(Taken):
-    """Items that were popped for a client."""
+    """Items that were popped for a client, the outermost first."""
 
-    __slots__ = ("at_front", "db", "expires_ms", "items", "name")
+    __slots__ = ("at_front",)
+
+    family = List
 
     def __init__(self, key: Key[List], items: Sequence[bytes], at_front: bool) -> None:
-        self.db, self.name, self.expires_ms = key.db, key.name, key.expires_ms
-        self.items = items
-        """The outermost first."""
+        super().__init__(key, items)
         self.at_front = at_front
 
-    def put_back(self, keys: Keyed, now_ms: int) -> None:
-        """Put them back at the end they came from; they are lost if the name is taken."""
-        if keys.type_of(now_ms, self.db, self.name) not in (b"none", List.type_name):
-            keys.lost_items += len(self.items)
-            return
-        key = keys.key_of(now_ms, self.db, self.name, List)
-        if key is None:
-            if 0 < self.expires_ms <= now_ms:
-                return
-            key = keys.make_key(self.db, self.name, List, expires_ms=self.expires_ms)
-        keys.emit(ListPushed(key.number, [*reversed(self.items)], self.at_front))
+    def fill(self, keys: Keyed, key: Key[List]) -> None:
+        """Put them in at the end that they came from."""
+        keys.emit(ListPushed(key.number, [*reversed(self.things)], self.at_front))

@@ -302,21 +302,15 @@ def _form_of(members: Sequence[bytes]) -> int:
 class TakenMembers(Taken):
     """Members that were popped for a client."""
 
-    __slots__ = ("db", "expires_ms", "form", "members", "name")
+    __slots__ = ("form",)
+
+    family = Set
 
     def __init__(self, key: Key[Set], members: Sequence[bytes]) -> None:
-        self.db, self.name, self.expires_ms = key.db, key.name, key.expires_ms
-        self.members, self.form = members, key.value.form
+        super().__init__(key, members)
+        self.form = key.value.form
 
-    def put_back(self, keys: Keyed, now_ms: int) -> None:
-        """Put them back; nowhere if the name is taken."""
-        if keys.type_of(now_ms, self.db, self.name) not in (b"none", Set.type_name):
-            keys.lost_items += len(self.members)
-            return
-        key = keys.key_of(now_ms, self.db, self.name, Set)
-        if key is None:
-            if 0 < self.expires_ms <= now_ms:
-                return
-            key = keys.make_key(self.db, self.name, Set, expires_ms=self.expires_ms)
-        fresh = [each for each in self.members if each not in key.value]
+    def fill(self, keys: Keyed, key: Key[Set]) -> None:
+        """Put those in that have not come back meanwhile."""
+        fresh = [each for each in self.things if each not in key.value]
         _emit_members(keys, key.number, fresh, self.form)

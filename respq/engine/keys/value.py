@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import msgspec
@@ -13,6 +13,7 @@ from respq.engine.record import Record
 from respq.errors import TooBig
 
 if TYPE_CHECKING:
+    from respq.engine.keys.key import Key
     from respq.engine.keys.keyed import Keyed
 
 PIECE_BYTES: Final = 32 * 1024
@@ -123,8 +124,30 @@ class Taken(ABC):
     it is put back.
     """
 
-    __slots__ = ()
+    __slots__ = ("db", "expires_ms", "name", "things")
+
+    family: ClassVar[type[Value]]
+
+    def __init__(self, key: Key[Any], things: Sequence[Any]) -> None:
+        self.db, self.name, self.expires_ms = key.db, key.name, key.expires_ms
+        self.things = things
+        """Items, members, or the like; what was taken first comes first."""
+
+    def put_back(self, keys: Keyed, now_ms: int) -> None:
+        """Emit what puts it back where it came from, unless its time is over by now.
+
+        If the name is that of something else, it is lost, and counted.
+        """
+        if keys.type_of(now_ms, self.db, self.name) not in (b"none", self.family.type_name):
+            keys.lost_items += len(self.things)
+            return
+        key = keys.key_of(now_ms, self.db, self.name, self.family)
+        if key is None:
+            if 0 < self.expires_ms <= now_ms:
+                return
+            key = keys.make_key(self.db, self.name, self.family, expires_ms=self.expires_ms)
+        self.fill(keys, key)
 
     @abstractmethod
-    def put_back(self, keys: Keyed, now_ms: int) -> None:
-        """Emit what puts it back where it came from, if the key allows it by now."""
+    def fill(self, keys: Keyed, key: Key[Any]) -> None:
+        """Emit what puts it into a key of the family, which may be new and empty."""

@@ -342,23 +342,13 @@ def store(keys: Keyed, db: int, name: bytes, scores: Mapping[bytes, float]) -> i
 class TakenEntries(Taken):
     """Entries that were popped for a client."""
 
-    __slots__ = ("db", "entries", "expires_ms", "name")
+    __slots__ = ()
 
-    def __init__(self, key: Key[Zset], entries: Sequence[Entry]) -> None:
-        self.db, self.name, self.expires_ms = key.db, key.name, key.expires_ms
-        self.entries = entries
+    family = Zset
 
-    def put_back(self, keys: Keyed, now_ms: int) -> None:
-        """Put them back, but for members that are in it again; nowhere if the name is taken."""
-        if keys.type_of(now_ms, self.db, self.name) not in (b"none", Zset.type_name):
-            keys.lost_items += len(self.entries)
-            return
-        key = keys.key_of(now_ms, self.db, self.name, Zset)
-        if key is None:
-            if 0 < self.expires_ms <= now_ms:
-                return
-            key = keys.make_key(self.db, self.name, Zset, expires_ms=self.expires_ms)
+    def fill(self, keys: Keyed, key: Key[Zset]) -> None:
+        """Put those in whose members have not come back meanwhile."""
         back = {
-            member: score for score, member in self.entries if key.value.score_of(member) is None
+            member: score for score, member in self.things if key.value.score_of(member) is None
         }
         _emit_scores(keys, key.number, back)

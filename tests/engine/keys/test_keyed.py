@@ -7,9 +7,9 @@ from unittest.mock import patch
 import pytest
 
 from respq.config import DATABASES, DUE_SLICE, FREE_SLICE
-from respq.engine.keys import strings
+from respq.engine.keys.key import Key
 from respq.engine.keys.keyed import Keyed
-from respq.engine.keys.strings import String
+from respq.engine.keys.strings import String, StringWritten
 from respq.engine.keys.value import Taken
 from respq.errors import WrongType
 from respq.resp.replies import NULL_ARRAY, OK, Simple
@@ -367,12 +367,16 @@ def test_another_type_is_none_to_who_was_waiting_and_refused_where_it_must_be(
 
 def test_what_was_taken_out_of_a_key_is_put_back_when_nobody_gets_it(harness: Harness) -> None:
     class TakenByte(Taken):
-        def put_back(self, keys: Keyed, now_ms: int) -> None:
-            strings.append(keys, now_ms, 0, b"s", b"c", 10)
+        family = String
+
+        def fill(self, keys: Keyed, key: Key[String]) -> None:
+            keys.emit(StringWritten(key.number, len(key.value.data), b"".join(self.things)))
 
     harness.say("SET s ab")
+    key = harness.engine.find_key(START_MS, 0, b"s")
+    assert key is not None
     client = harness.client()
-    client.pops = [(TakenByte(), 0)]
+    client.pops = [(TakenByte(key, [b"c"]), 0)]
 
     harness.undo(client)
 
