@@ -47,6 +47,7 @@ class Session:
         "local_address",
         "name",
         "no_evict",
+        "no_touch",
         "patterns",
         "pops",
         "protocol",
@@ -102,6 +103,7 @@ class Session:
         self.db = 0
         self.name = b""
         self.no_evict = False
+        self.no_touch = False
         self.authenticated = authenticated
         self.end_transaction()
 

@@ -70,7 +70,9 @@ def _read_user(raw: bytes) -> bytes:
 Name = Annotated[bytes, Arg(read_client_name, values=("connection-name",))]
 Number = Annotated[int, Arg(read_integer, kind="integer", values=("client-id",))]
 Attribute = Annotated[bytes, Arg(bytes, values=("LIB-NAME|LIB-VER",))]
-Switch = Annotated[bool, Arg(one_of("NO-EVICT", {b"ON": True, b"OFF": False}), values=("ON|OFF",))]
+_ON_OFF = {b"ON": True, b"OFF": False}
+Eviction = Annotated[bool, Arg(one_of("NO-EVICT", _ON_OFF), values=("ON|OFF",))]
+Touching = Annotated[bool, Arg(one_of("NO-TOUCH", _ON_OFF), values=("ON|OFF",))]
 TypeFilter = Annotated[
     bytes | None,
     Arg(
@@ -200,9 +202,16 @@ def client_unblock(call: Call, number: Number, *, reason: Reason = b"TIMEOUT") -
 @TABLE.command(
     "CLIENT NO-EVICT", group="connection", since="0.1.0", flags=_OTHERS | Flags.STATELESS
 )
-def client_no_evict(call: Call, enabled: Switch) -> Reply:
+def client_no_evict(call: Call, enabled: Eviction) -> Reply:
     """Accept Redis' wish to be spared when memory is short; no client is ever evicted."""
     call.session.no_evict = enabled
+    return OK
+
+
+@TABLE.command("CLIENT NO-TOUCH", group="connection", since="0.1.0", flags=_OWN)
+def client_no_touch(call: Call, enabled: Touching) -> Reply:
+    """Accept Redis' wish that reading a key shall not count as its use; nobody counts it."""
+    call.session.no_touch = enabled
     return OK
 
 
@@ -293,6 +302,7 @@ def _flags(session: Session) -> str:
             ("b", session.waiter is not None),
             ("c", session.closing),
             ("e", session.no_evict),
+            ("T", session.no_touch),
         )
         if holds
     )

@@ -273,3 +273,13 @@ def test_no_evict_shows_in_the_flags() -> None:
     client.say("CLIENT NO-EVICT OFF")
     assert listed(client)[0]["flags"] == "N"
     assert str(client.say("CLIENT NO-EVICT maybe")) == "NO-EVICT is one of ON, OFF, not 'maybe'"
+
+
+def test_no_touch_shows_in_the_flags() -> None:
+    client = Harness().default
+
+    client.say("CLIENT NO-TOUCH on")
+    assert listed(client)[0]["flags"] == "T"
+    client.say("CLIENT NO-TOUCH OFF")
+    assert listed(client)[0]["flags"] == "N"
+    assert str(client.say("CLIENT NO-TOUCH maybe")) == "NO-TOUCH is one of ON, OFF, not 'maybe'"

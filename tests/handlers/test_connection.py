@@ -241,11 +241,13 @@ def test_reset_brings_the_connection_back_to_its_start(locked: Client) -> None:
     locked.say("HELLO 3 AUTH default sesame SETNAME me")
     locked.say("SELECT 3")
     locked.say("CLIENT NO-EVICT ON")
+    locked.say("CLIENT NO-TOUCH ON")
 
     locked.say("RESET")
 
     session = locked.session
-    assert (session.protocol, session.db, session.name, session.no_evict) == (2, 0, b"", False)
+    assert (session.protocol, session.db, session.name) == (2, 0, b"")
+    assert (session.no_evict, session.no_touch) == (False, False)
     assert error_of(locked, "PING") == "NOAUTH Authentication required."
 
 
