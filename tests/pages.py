@@ -137,6 +137,8 @@ def _keys(command: Command, spec: KeySpec) -> str:
         return f"as many as {number} says, from {spec.index + spec.first_after}"
     if spec.to_the_options:
         return f"{spec.index} up to the options"
+    if spec.option:
+        return f"behind {spec.option.decode()}"
     if spec.keyword:
         return f"half of the words behind {spec.keyword.decode()}"
     each = f", every {spec.step}" if spec.step > 1 else ""

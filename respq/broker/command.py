@@ -314,6 +314,21 @@ class Command:
             end = len(request) - (self.last is not None) if count is None else place + count
             step = self.variadic[1].step
             positions += range(place, end, step) if end <= len(request) else ()
+        elif any(option.arg.is_key for option in self.options):
+            positions += self._positions_in_options(request, place)
+        return positions
+
+    def _positions_in_options(self, request: list[bytes], place: int) -> list[int]:
+        """Return where options have keys; one such has the key alone."""
+        positions = []
+        while place < len(request) - 1:
+            option = self._tokens.get(request[place].upper())
+            place += 1
+            if option is None or option.is_flag or option.arg.words:
+                continue
+            if option.arg.is_key:
+                positions.append(place)
+            place += len(option.arg.values)
         return positions
 
     def _positions_behind_token(self, request: list[bytes]) -> list[int]:

@@ -40,6 +40,8 @@ def _command(command: Command) -> Doc:
         b"group": command.group.encode(),
     }
     arguments = [*_arguments(command), *_options(command)]
+    for key_number, node in enumerate(each for each in arguments if each[b"type"] == b"key"):
+        node[b"key_spec_index"] = key_number
     if arguments:
         doc[b"arguments"] = arguments
     return doc
@@ -48,7 +50,6 @@ def _command(command: Command) -> Doc:
 def _arguments(command: Command) -> list[Doc]:
     """Return the arguments that stand in order, the variadic one last."""
     docs = []
-    key_number = 0
     leading = _options(command, leading=True)
     for name, arg in command.arguments:
         optional = [b"optional"] if arg.optional else []
@@ -71,10 +72,6 @@ def _arguments(command: Command) -> list[Doc]:
     if command.last is not None:
         name, arg = command.last
         docs.append(_value(_label(name, arg), arg, flags=[]))
-    for doc in docs:
-        if doc[b"type"] == b"key":
-            doc[b"key_spec_index"] = key_number
-            key_number += 1
     return docs
 
 

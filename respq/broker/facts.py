@@ -66,13 +66,15 @@ class KeySpec:
     step: int = 1
     behind: int = 0
     """Words behind the last key, of those that go to the end."""
+    option: bytes = b""
+    """The one that has the key, wherever it stands."""
     keyword: bytes = b""
     """The word that stands before the first key; half of the words behind it are keys."""
 
     @property
     def moves(self) -> bool:
         """Whether where the keys are depends on the other words."""
-        return bool(self.first_after or self.keyword) or self.to_the_options
+        return bool(self.first_after or self.keyword or self.option) or self.to_the_options
 
     @property
     def last_key(self) -> int:
@@ -81,6 +83,9 @@ class KeySpec:
 
     def reply(self, flags: list[bytes]) -> Reply:
         """Return the specification as COMMAND INFO shows it."""
+        if self.option:
+            unknown: Reply = {b"type": b"unknown", b"spec": {}}
+            return {b"flags": word_set(flags), b"begin_search": unknown, b"find_keys": unknown}
         if self.to_the_options:
             # No kind of Redis' says this; clients then ask COMMAND GETKEYS.
             flags = [*flags, b"incomplete"]
@@ -130,6 +135,7 @@ def key_specs(command: Command) -> list[KeySpec]:
             specs.append(
                 KeySpec(place, to_the_end=not ends, to_the_options=ends, step=step, behind=behind)
             )
+    specs += [KeySpec(0, option=each.arg.token) for each in command.options if each.arg.is_key]
     return specs
 
 

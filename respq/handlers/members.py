@@ -68,6 +68,15 @@ MultiCount = Annotated[
 DrawCount = Annotated[int | None, Arg(redis_integer, kind="integer", then_options=True)]
 Match = Annotated[bytes | None, Arg(bytes, kind="pattern", values=("pattern",), token=b"MATCH")]
 ScanCount = Annotated[int, Arg(_scan_count, kind="integer", values=("count",), token=b"COUNT")]
+Limit = Annotated[
+    tuple[int, int] | None,
+    Arg(
+        lambda offset, count: (redis_integer(offset), redis_integer(count)),
+        kind="integer",
+        values=("offset", "count"),
+        token=b"LIMIT",
+    ),
+]
 CardLimit = Annotated[int, Arg(_limit_of_card, kind="integer", values=("limit",), token=b"LIMIT")]
 
 

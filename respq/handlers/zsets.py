@@ -31,6 +31,7 @@ from respq.handlers.members import (
     CardLimit,
     DrawCount,
     Integer,
+    Limit,
     Match,
     Member,
     MultiCount,
@@ -90,15 +91,6 @@ WithScore = Annotated[bool, _flag(b"WITHSCORE")]
 WithScores = Annotated[bool, _flag(b"WITHSCORES")]
 Rev = Annotated[bool, _flag(b"REV")]
 By = Annotated[bytes, Arg(bytes, words=(b"BYSCORE", b"BYLEX"), excludes="by")]
-Limit = Annotated[
-    tuple[int, int] | None,
-    Arg(
-        lambda offset, count: (redis_integer(offset), redis_integer(count)),
-        kind="integer",
-        values=("offset", "count"),
-        token=b"LIMIT",
-    ),
-]
 End = Annotated[bytes, Arg(bytes, words=(MIN, MAX), excludes="end")]
 Weights = Annotated[
     tuple[bytes, ...],

@@ -97,7 +97,6 @@ LEFT_OUT: Final = {
         "consumer groups; leases of a queue do what they are for"
     ),
     "LCS": "takes time with the product of two lengths, in which nobody else would be served",
-    "SORT SORT_RO": "sort where the values are used",
     "DUMP MIGRATE RESTORE RESTORE-ASKING": "in a format that is Redis' own; `respq import` copies",
     "OBJECT|IDLETIME": "nobody counts when a key was last read",
     "SWAPDB": "each key knows its database",

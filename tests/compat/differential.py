@@ -18,7 +18,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.compat.families import hashes, keys, lists, scripts, sets, streams, strings, zsets
+from tests.compat.families import (
+    hashes,
+    keys,
+    lists,
+    scripts,
+    sets,
+    sort,
+    streams,
+    strings,
+    zsets,
+)
 from tests.compat.families.family import Family, Normal, Request
 from tests.compat.families.keys import PASS_MS
 from tests.handlers.real_redis import RealRedis, RedisConnection, tree
@@ -27,6 +37,7 @@ from tests.harness import WAITS, Client, Harness, image
 FAMILIES: tuple[Family, ...] = (
     keys.FAMILY,
     keys.TRANSACTIONS,
+    sort.FAMILY,
     scripts.FAMILY,
     strings.FAMILY,
     lists.FAMILY,

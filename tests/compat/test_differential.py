@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.compat.differential import FAMILIES, Said, Step, first_difference, steps_of
-from tests.compat.families import keys
+from tests.compat.families import hashes, keys, sort, strings
 from tests.compat.families.family import Family
 from tests.handlers.real_redis import RealRedis
 
@@ -49,7 +49,7 @@ def test_random_commands_of_all_families_do_what_redis_does(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "family", FAMILIES[2:], ids=lambda family: next(iter(family.looks), "scripts")
+    "family", FAMILIES[3:], ids=lambda family: next(iter(family.looks), "scripts")
 )
 def test_random_commands_of_one_family_do_what_redis_does(redis: RealRedis, family: Family) -> None:
     """They meet more often than among those of all."""
@@ -58,6 +58,16 @@ def test_random_commands_of_one_family_do_what_redis_does(redis: RealRedis, fami
     @given(steps=steps_of((family, keys.TRANSACTIONS)))
     def try_them(steps: list[Step]) -> None:
         assert first_difference(steps, redis, 3) == ""
+
+    try_them()
+
+
+@pytest.mark.timeout(600)
+def test_what_is_sorted_comes_as_it_comes_from_redis(redis: RealRedis) -> None:
+    @UNHURRIED
+    @given(steps=steps_of((sort.FAMILY, strings.FAMILY, hashes.FAMILY)))
+    def try_them(steps: list[Step]) -> None:
+        assert first_difference(steps, redis, 2) == ""
 
     try_them()
 

@@ -14,7 +14,7 @@ import msgspec
 
 from respq.engine.keys.chain import Chain
 from respq.engine.keys.records import KeyRemoved
-from respq.engine.keys.value import PIECE_BYTES, Piece, Taken, Value
+from respq.engine.keys.value import PIECE_BYTES, Piece, Taken, Value, check_size
 from respq.engine.record import Record
 from respq.errors import RespqError
 
@@ -333,6 +333,24 @@ def trim(keys: Keyed, key: Key[List], first: int, last: int) -> None:
         keys.emit(ListPopped(key.number, items.count - stop, at_front=False))
     if start:
         keys.emit(ListPopped(key.number, start, at_front=True))
+
+
+def store(keys: Keyed, db: int, name: bytes, items: Sequence[bytes]) -> int:
+    """Have a key be the list of these, whatever it was; with nothing in it there is none.
+
+    Raises:
+        WrongType: for a queue.
+        TooBig: for what no transaction can hold.
+    """
+    keys.refuse_queue(db, name)
+    check_size(sum(map(len, items)) + _ITEM_BYTES * len(items))
+    keys.remove_name(db, name)
+    if items:
+        number = keys.make_key(db, name, List).number
+        for start in range(0, len(items), RECORD_PLACES_MAX):
+            some = [*items[start : start + RECORD_PLACES_MAX]]
+            keys.emit(ListPushed(number, some, at_front=False))
+    return len(items)
 
 
 class TakenItems(Taken):
