@@ -5,6 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 REDIS_PY := $(foreach major,5 6 7 8,.venv-redis/$(major)/.installed)
+# redis-py's own tests, of one version, so that an old checkout knows which of them pass.
+REDIS_PY_SUITE := .venv-redis/suite/.installed
 # A job framework a line; its name is all up to what says the version.
 FRAMEWORK_LINES := tests/compat/frameworks/requirements.txt
 FRAMEWORKS := $(patsubst %,.venv-frameworks/%/.installed,$(shell sed -nE 's/^([a-z]+).*/\1/p' $(FRAMEWORK_LINES)))
@@ -21,7 +23,7 @@ all: lint types unit
 serve: install
 	@exec $(BIN)/respq serve $(ARGS)
 
-test: programs dev $(REDIS_PY) $(FRAMEWORKS)
+test: programs dev $(REDIS_PY) $(REDIS_PY_SUITE) $(FRAMEWORKS)
 	$(MAKE) lint types unit
 
 install: $(VENV)/.installed
@@ -95,6 +97,14 @@ programs:
 # Each in a directory of its own, which a test puts on PYTHONPATH.
 .venv-redis/%/.installed: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade --target $(@D) 'redis==$*.*'
+	@touch $@
+
+# The source, which is where the tests are, and what they need beside it.
+$(REDIS_PY_SUITE): | $(BIN)/python
+	rm -rf $(@D)
+	$(BIN)/python -m pip download --quiet --no-deps --no-binary redis --dest $(@D) 'redis==8.1.*'
+	tar --extract --gzip --strip-components 1 --directory $(@D) --file $(@D)/redis-*.tar.gz
+	$(BIN)/python -m pip install --quiet --target $(@D)/packages pytest pytest-asyncio pytest-timeout
 	@touch $@
 
 .venv-frameworks/%/.installed: $(FRAMEWORK_LINES) | $(BIN)/python

@@ -44,6 +44,14 @@ def redis_py(major: int) -> Path:
     return directory
 
 
+def redis_py_suite() -> Path:
+    """Return a directory that holds the source of redis-py, its tests, and what they need."""
+    directory = ROOT / ".venv-redis" / "suite"
+    if not (directory / "packages" / "pytest_asyncio").is_dir():
+        missing(f"the source of redis-py in {directory}")
+    return directory
+
+
 def framework(name: str) -> Path:
     """Return a directory that holds a job framework and what it needs, for PYTHONPATH."""
     directory = ROOT / ".venv-frameworks" / name

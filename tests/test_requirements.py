@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests import requirements
@@ -15,6 +17,16 @@ def test_a_missing_program_skips_with_a_line_that_names_it(monkeypatch: pytest.M
         requirements.redis_py(4)
     with pytest.raises(pytest.skip.Exception, match=r"nobodys in .* is missing"):
         requirements.framework("nobodys")
+
+
+def test_a_missing_suite_of_redis_py_skips_likewise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(requirements, "ROOT", tmp_path)
+
+    with pytest.raises(pytest.skip.Exception, match=r"the source of redis-py in .* is missing"):
+        requirements.redis_py_suite()
 
 
 def test_in_ci_a_missing_program_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
