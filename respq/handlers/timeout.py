@@ -14,12 +14,17 @@ from respq.errors import RespqError
 Timeout = Annotated[bytes, Arg(bytes, kind="double")]
 LastTimeout = Annotated[bytes, Arg(bytes, kind="double", values=("timeout",), last=True)]
 
+_SIMPLE_DIGITS = 10
+
 
 def blocking_ms(raw: bytes, now_ms: int) -> int:
     """Return for how many milliseconds a client wants to wait, 0 for ever; or raise Redis' error.
 
     What is less than a millisecond is one.
     """
+    if raw.isdigit() and len(raw) < _SIMPLE_DIGITS:
+        # Nearly all are, and exact numbers take 6 µs.
+        return _checked(int(raw) * 1_000, now_ms)
     seconds = parse_long_double(raw)
     if seconds is None:
         raise RespqError("timeout is not a float or out of range")
