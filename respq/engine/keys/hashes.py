@@ -7,7 +7,6 @@ of one moment: what has changed since its begin is said behind it, and holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import isinf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
@@ -202,7 +201,7 @@ def add_float(keys: Keyed, now_ms: int, db: int, name: bytes, field: bytes, amou
     more = parse_long_double(amount)
     if more is None:
         raise RespqError(NOT_A_FLOAT)
-    if isinf(more):
+    if isinstance(more, float):
         raise RespqError("value is NaN or Infinity")
     data = _find(keys, now_ms, db, name, field)
     number = parse_long_double(b"0" if data is None else data)

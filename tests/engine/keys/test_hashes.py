@@ -124,6 +124,11 @@ def test_a_record_says_what_is_so_in_the_end(harness: Harness) -> None:
     ]
 
 
+def test_a_float_beyond_a_double_is_added(harness: Harness) -> None:
+    assert harness.say("HINCRBYFLOAT h f 1e400") == harness.say("INCRBYFLOAT s 1e400")
+    assert harness.say("HINCRBYFLOAT h f -1e400") == b"0"
+
+
 def test_many_fields_are_said_in_several_records_of_one_transaction(harness: Harness) -> None:
     fill(harness, "h", RECORD_FIELDS_MAX + 1)
 
