@@ -14,24 +14,29 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 _BITS: Final = 64
 _MASK: Final = (1 << _BITS) - 1
-_SPARSE: Final = 3
+_SPARSE: Final = 10
 """So many times as many as are drawn there must be, else all of them are looked at."""
 
 
 class Draws:
-    """The numbers of one command: which ones depends on how many commands drew before it."""
+    """The numbers of one command: which ones depends on how many commands drew before it.
 
-    __slots__ = ("_count", "_seed")
+    They are those of SplitMix64, of which the next one cannot be told from the last: an entry is
+    found by several.
+    """
+
+    __slots__ = ("_state",)
 
     def __init__(self, engine: EngineCore) -> None:
         engine.draws += 1
-        self._seed = drawn(engine.draws, 0, _MASK)
-        self._count = 0
+        self._state = drawn(engine.draws, 0, _MASK)
 
     def below(self, size: int) -> int:
         """Return a number from 0 on that is below ``size``, each as likely."""
-        self._count += 1
-        return (hash((self._seed, self._count)) & _MASK) * size >> _BITS
+        self._state = mixed = (self._state + 0x9E3779B97F4A7C15) & _MASK
+        mixed = ((mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9) & _MASK
+        mixed = ((mixed ^ mixed >> 27) * 0x94D049BB133111EB) & _MASK
+        return (mixed ^ mixed >> 31) * size >> _BITS
 
     def places(self, size: int, count: int) -> Sequence[int]:
         """Return places below ``size``: different ones, or of a count below 0 any, so many."""

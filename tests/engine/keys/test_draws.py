@@ -53,3 +53,15 @@ def test_each_set_of_entries_is_as_likely(harness: Harness, count: int) -> None:
     assert len(met) == 40
     for times in met.values():
         assert 0.3 < times / (15 * count) < 1.8
+
+
+@pytest.mark.parametrize("draws", [1, 300])
+def test_each_entry_of_many_buckets_is_drawn(harness: Harness, draws: int) -> None:
+    """By commands that draw once, and by those that draw often."""
+    entries = hashed(1_000)
+    met: Counter[int] = Counter()
+    for _ in range(60_000 // draws):
+        met.update(value for _, value in Draws(harness.engine).entries(entries, -draws))
+
+    assert len(met) == 1_000
+    assert all(20 < times < 110 for times in met.values())
