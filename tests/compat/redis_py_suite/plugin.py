@@ -36,6 +36,7 @@ class Suite:
         }
         self._outcomes: dict[str, tuple[str, str]] = {}
 
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
