@@ -37,6 +37,7 @@ GROWING = [
     *("HSET h f v", "HSETNX h f v", "HMSET h f v", "HINCRBY h n 1", "HINCRBYFLOAT h n 1"),
     *("SADD s a", "SINTERSTORE s t", "SUNIONSTORE s t", "SDIFFSTORE s t"),
     *("LPUSH l a", "RPUSH l a", "LPUSHX l a", "RPUSHX l a", "LSET l 0 a", "LINSERT l BEFORE a b"),
+    "SORT l ALPHA STORE m",
     *("LMOVE l m LEFT LEFT", "RPOPLPUSH l m", "BLMOVE l m LEFT LEFT 1", "BRPOPLPUSH l m 1"),
     *("ZADD z 1 a", "ZINCRBY z 1 a", "ZRANGESTORE z y 0 1", "ZUNIONSTORE z 1 y"),
     *("ZINTERSTORE z 1 y", "ZDIFFSTORE z 1 y", "XADD s 1-1 a 1", "XSETID s 1-1"),
