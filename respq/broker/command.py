@@ -254,8 +254,11 @@ class Command:
         return self.name.lower().replace(" ", "|")
 
     def check_arity(self, request: list[bytes]) -> None:
-        """Raise `SyntaxFault` if the request has too few or too many words, as Redis would."""
-        if not abs(self.arity) <= len(request) <= self._words_max:
+        """Raise `SyntaxFault` if the request has too few or too many words by its arity.
+
+        As in Redis, more than what may be left out are too many only when the command runs.
+        """
+        if len(request) < abs(self.arity) or 0 < self.arity < len(request):
             raise self.wrong_arity()
 
     def wrong_arity(self) -> SyntaxFault:
@@ -365,6 +368,8 @@ class Command:
 
     def _bind(self, request: list[bytes]) -> Bound:
         self.check_arity(request)
+        if len(request) > self._words_max:
+            raise self.wrong_arity()
         place = self.words_count
         named: dict[str, Any] = {}
         if self.last is not None:

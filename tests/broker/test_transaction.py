@@ -126,6 +126,18 @@ def test_a_refusal_within_a_transaction_leaves_the_others(harness: Harness) -> N
     assert harness.say("QLEN q") == 2
 
 
+@pytest.mark.parametrize("line", ["LPOP l 1 2", "RPOP l 1 2", "PING a b"])
+def test_words_beyond_what_may_be_left_out_are_refused_by_exec_alone(
+    harness: Harness, line: str
+) -> None:
+    harness.say("MULTI")
+
+    assert [str(harness.say(each)) for each in (line, "RPUSH l a")] == [str(QUEUED)] * 2
+    refusal, length = harness.say("EXEC")
+    assert str(refusal) == f"wrong number of arguments for '{line.split()[0].lower()}' command"
+    assert length == 1
+
+
 def test_nothing_blocks_in_a_transaction(harness: Harness) -> None:
     begin(harness.default, "QPOP q BLOCK 0", "QPOP q BLOCK 0 COUNT 2", "QMPOP 2 q r BLOCK 0")
 
