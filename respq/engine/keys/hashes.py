@@ -122,9 +122,8 @@ class Hash(Value, gc=False, eq=False):
     def _put(self, fields: Sequence[bytes], values: Sequence[bytes], is_hashtable: bool) -> None:
         entries = self.entries
         for field, value in zip(fields, values, strict=True):
-            old = entries.find(field)
+            old = entries.put(field, value)
             self.entries_bytes += len(value) + len(field) if old is None else len(value) - len(old)
-            entries.put(field, value)
         self.is_hashtable = self.is_hashtable or is_hashtable
 
     def _set(self, record: HashSet) -> None:

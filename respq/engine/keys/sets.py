@@ -133,9 +133,9 @@ class Set(Scored, gc=False, eq=False):
         return bool(self.members)
 
     def _put(self, members: Sequence[bytes], form: int) -> None:
+        put = self.members.put
         for member in members:
-            if self.members.find(member) is None:
-                self.members.put(member, _SCORE)
+            if put(member, _SCORE) is None:
                 self.members_bytes += len(member)
         self.form = max(self.form, form)
 
