@@ -218,17 +218,6 @@ class Command:
         for option in self.options:
             for token in option.arg.words or (option.arg.token,):
                 self._tokens[token] = option
-        words = [arg for _, arg in self.arguments]
-        if self.variadic is not None:
-            words.append(self.variadic[1])
-        elif len(words) - self.required_count <= len(self.handler.__defaults__ or ()):
-            del words[self.required_count :]
-        plain_words = all(arg.is_plain and not arg.optional and not arg.counts for arg in words)
-        plain_words = plain_words and not self._required and self.last is None
-        plain = plain_words
-        # A variadic of several words is never one word.
-        plain = plain and (self.variadic is None or self.variadic[1].step == 1)
-        self.plain_length = self.words_count + len(words) if plain else -1
         self.arity = self._arity()
         ends = self.variadic is None and not self.options
         ends = ends and not any(arg.then_options for _, arg in self.arguments)
@@ -237,16 +226,30 @@ class Command:
         self._leading = {token: each for token, each in self._tokens.items() if each.arg.leads}
         uneven = self.variadic is not None and not self.options
         self.step = self.variadic[1].step if uneven and self.variadic is not None else 1
-        self._plain_from = 0
+        self._note_plain()
+
+    def _note_plain(self) -> None:
+        """Note which requests need not be read: their words are the arguments."""
+        self.plain_length, self._plain_from = -1, 0
+        words = [arg for _, arg in self.arguments]
+        variadic = self.variadic[1] if self.variadic is not None else None
+        if variadic is not None:
+            words.append(variadic)
+        elif len(words) - self.required_count <= len(self.handler.__defaults__ or ()):
+            del words[self.required_count :]
+        plain = all(arg.is_plain and not arg.optional and not arg.counts for arg in words)
+        if not plain or self._required or self.last is not None:
+            return
+        if variadic is None or variadic.step == 1:
+            self.plain_length = self.words_count + len(words)
         if (
-            plain_words
-            and self.variadic is not None
-            and all(option.arg.leads for option in self.options)
+            variadic is None
+            or self._leads_early
+            or not all(each.arg.leads for each in self.options)
         ):
-            last = self.variadic[1]
-            plain = not (last.matches or last.rest or last.repeats_max or last.token)
-            if plain and not self._leads_early:
-                self._plain_from = self.words_count + len(self.arguments) + last.step
+            return
+        if not (variadic.matches or variadic.rest or variadic.repeats_max or variadic.token):
+            self._plain_from = self.words_count + len(self.arguments) + variadic.step
 
     @property
     def full_name(self) -> str:
