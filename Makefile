@@ -16,7 +16,8 @@ PYTHON ?= $(firstword $(foreach each,python3 python3.14 python3.13 python3.12 py
 # Options for `respq serve`, pytest, or the program of a target.
 ARGS ?=
 
-.PHONY: all serve test install dev programs lint types unit pages bench bench-full rivals soak storm simulate fuzz clean
+.PHONY: all serve test install dev programs lint types unit pages bench bench-full rivals soak storm \
+	losses simulate fuzz clean
 
 all: lint types unit
 
@@ -65,6 +66,10 @@ soak: dev
 # 200 kills instead of the twenty of the tests, and `respq check` over what the clients recorded.
 storm: dev
 	$(BIN)/python -m tests.crash.storm $(ARGS)
+
+# The README's table of what is lost when, measured.
+losses: dev
+	$(BIN)/python -m tests.crash.losses $(ARGS)
 
 # Hours of traffic and faults in seconds each, seed after seed until a law is broken.
 simulate: dev

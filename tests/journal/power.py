@@ -205,6 +205,29 @@ class Disk:
                     found[path] = self._content(node, chance, share)
         return found
 
+    def written(self) -> dict[str, bytes | None]:
+        """Return what is there now, as another process sees it: all that was written."""
+        found: dict[str, bytes | None] = {}
+        root = self._find(self.root)
+        places = [(self.root, root)] if isinstance(root, Directory) else []
+        while places:
+            place, directory = places.pop()
+            found[place] = None
+            for name, node in directory.entries.items():
+                path = f"{place}/{name}"
+                if isinstance(node, Directory):
+                    places.append((path, node))
+                else:
+                    found[path] = self._as_written(node)
+        return found
+
+    @staticmethod
+    def _as_written(file: File) -> bytes:
+        content = bytearray()
+        for offset, data in file.steps:
+            _write(content, offset, data)
+        return bytes(content)
+
     @staticmethod
     def _content(file: File, chance: random.Random, share: float) -> bytes:
         content = bytearray()
@@ -216,11 +239,7 @@ class Disk:
                 if data is not None and chance.random() < 0.2:
                     sectors = chance.randrange(len(data) // SECTOR_BYTES + 1)
                     written = data[: sectors * SECTOR_BYTES]
-            if written is None:
-                del content[offset:]
-                written = b""
-            content.extend(bytes(max(0, offset + len(written) - len(content))))
-            content[offset : offset + len(written)] = written
+            _write(content, offset, written)
         return bytes(content)
 
     def _is_ours(self, path: str) -> bool:
@@ -270,6 +289,14 @@ class Disk:
         for at, naming in enumerate(self.namings[:count]):
             if naming.directory is node:
                 self._durable.add(at)
+
+
+def _write(content: bytearray, offset: int, data: bytes | None) -> None:
+    if data is None:
+        del content[offset:]
+        data = b""
+    content.extend(bytes(max(0, offset + len(data) - len(content))))
+    content[offset : offset + len(data)] = data
 
 
 def put(files: dict[str, bytes | None], root: str, to: Path) -> None:
