@@ -38,7 +38,11 @@ LOOK_S: Final = 0.1
 COMPACT_S: Final = 5.0
 """While the disk is short, compaction looks for something to do so often."""
 TRIM_S: Final = 1.0
-"""From the warning on, the allocator gives back what it has so often."""
+"""From the warning on, the allocator gives back what it has so often, …"""
+BUSY_TRIM_S: Final = 0.2
+"""… and so often while payloads are let go: they are no room before it has given them back."""
+TRIM_SHARE: Final = 10
+"""One in so many seconds at most goes by with that: it takes the longer the more there is."""
 OK: Final = 0
 WARNING: Final = 1
 CRITICAL: Final = 2
@@ -128,6 +132,7 @@ class Pressure:
         """When to have compaction look at the journal again."""
         self._trims_s = 0.0
         """When to have memory given back again."""
+        self._trim_took_s = 0.0
         self._trimming: asyncio.Future[None] | None = None
         self._free_bytes = 0
         """Of payloads that were let go since memory was given back; less what has come since."""
@@ -184,9 +189,15 @@ class Pressure:
         now_s = self.clock_s()
         is_at_it = self._trimming is not None and not self._trimming.done()
         if now_s >= self._trims_s and not is_at_it:
-            self._trims_s = now_s + TRIM_S
+            pause_s = BUSY_TRIM_S if self._letting_go is not None else TRIM_S
+            self._trims_s = now_s + max(pause_s, TRIM_SHARE * self._trim_took_s)
             self._free_bytes = 0
-            self._trimming = self._core.loop.run_in_executor(None, self.give_back)
+            self._trimming = self._core.loop.run_in_executor(None, self._trim)
+
+    def _trim(self) -> None:
+        began_s = perf_counter()
+        self.give_back()
+        self._trim_took_s = perf_counter() - began_s
 
     def has_room(self) -> bool:
         """Tell whether a start may keep more payloads in memory."""

@@ -36,6 +36,7 @@ GROWING = [
     *("INCR n", "DECR n", "INCRBY n 2", "DECRBY n 2", "INCRBYFLOAT n 2"),
     *("HSET h f v", "HSETNX h f v", "HMSET h f v", "HINCRBY h n 1", "HINCRBYFLOAT h n 1"),
     *("SADD s a", "SINTERSTORE s t", "SUNIONSTORE s t", "SDIFFSTORE s t"),
+    "SORT s STORE t",
     *("LPUSH l a", "RPUSH l a", "LPUSHX l a", "RPUSHX l a", "LSET l 0 a", "LINSERT l BEFORE a b"),
     "SORT l ALPHA STORE m",
     *("LMOVE l m LEFT LEFT", "RPOPLPUSH l m", "BLMOVE l m LEFT LEFT 1", "BRPOPLPUSH l m 1"),
