@@ -17,7 +17,7 @@ from respq.engine.keys.strings import INTEGER_MAX
 from respq.errors import RespqError, SyntaxFault
 from respq.handlers.arguments import Bulk, Key
 from respq.handlers.expiry import redis_integer
-from respq.handlers.members import Integer, MultiCount, NumKeys, pop_count
+from respq.handlers.members import Integer, MultiCount, NumKeys, at_least, pop_count
 from respq.handlers.timeout import LastTimeout, Timeout, blocking_ms
 from respq.resp.encoder import encode_bulks, encode_integers
 from respq.resp.replies import NULL_ARRAY, OK, Reply
@@ -62,16 +62,7 @@ def _rank(raw: bytes) -> int:
 
 def _not_negative(option: bytes) -> Arg:
     """Return an option whose value is 0 or more, with Redis' error for what is not."""
-
-    def read(raw: bytes) -> int:
-        try:
-            number = redis_integer(raw)
-        except SyntaxFault:
-            number = -1
-        if number < 0:
-            raise RespqError(f"{option.decode()} can't be negative")
-        return number
-
+    read = at_least(0, f"{option.decode()} can't be negative")
     shown = {b"COUNT": "num-matches", b"MAXLEN": "len"}[option]
     return Arg(read, kind="integer", values=(shown,), token=option)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from respq.broker.command import Arg
@@ -15,40 +16,29 @@ from respq.handlers.expiry import redis_integer
 V = TypeVar("V")
 
 
-def above_zero(what: str) -> Arg:
-    """Return a number of keys, or a count, with Redis' error for what is none."""
+def at_least(least: int, refusal: str) -> Callable[[bytes], int]:
+    """Return what reads an integer of that or more, with Redis' error for everything else."""
 
     def read(raw: bytes) -> int:
         try:
             number = redis_integer(raw)
         except SyntaxFault:
-            number = 0
-        if number <= 0:
-            raise RespqError(f"{what} should be greater than 0")
+            number = least - 1
+        if number < least:
+            raise RespqError(refusal)
         return number
 
+    return read
+
+
+def above_zero(what: str) -> Arg:
+    """Return a number of keys, or a count, with Redis' error for what is none."""
+    read = at_least(1, f"{what} should be greater than 0")
     return Arg(read, kind="integer", counts=what == "numkeys")
 
 
-def pop_count(raw: bytes) -> int:
-    """Return how much is to be popped of one key, perhaps nothing."""
-    try:
-        count = redis_integer(raw)
-    except SyntaxFault:
-        count = -1
-    if count < 0:
-        raise RespqError("value is out of range, must be positive")
-    return count
-
-
-def _limit_of_card(raw: bytes) -> int:
-    try:
-        limit = redis_integer(raw)
-    except SyntaxFault:
-        limit = -1
-    if limit < 0:
-        raise RespqError("LIMIT can't be negative")
-    return limit
+pop_count = at_least(0, "value is out of range, must be positive")
+"""Reads how much is to be popped of one key, perhaps nothing."""
 
 
 def _scan_count(raw: bytes) -> int:
@@ -77,7 +67,15 @@ Limit = Annotated[
         token=b"LIMIT",
     ),
 ]
-CardLimit = Annotated[int, Arg(_limit_of_card, kind="integer", values=("limit",), token=b"LIMIT")]
+CardLimit = Annotated[
+    int,
+    Arg(
+        at_least(0, "LIMIT can't be negative"),
+        kind="integer",
+        values=("limit",),
+        token=b"LIMIT",
+    ),
+]
 
 
 def check_draws(count: int, *, in_pairs: bool = False) -> None:

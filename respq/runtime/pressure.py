@@ -192,9 +192,10 @@ class Pressure:
             pause_s = BUSY_TRIM_S if self._letting_go is not None else TRIM_S
             self._trims_s = now_s + max(pause_s, TRIM_SHARE * self._trim_took_s)
             self._free_bytes = 0
-            self._trimming = self._core.loop.run_in_executor(None, self._trim)
+            self._trimming = self._core.loop.run_in_executor(None, self._give_back_and_time)
 
-    def _trim(self) -> None:
+    def _give_back_and_time(self) -> None:
+        """Give memory back, and note how long it took."""
         began_s = perf_counter()
         self.give_back()
         self._trim_took_s = perf_counter() - began_s

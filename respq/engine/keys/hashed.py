@@ -134,6 +134,12 @@ class Hashed(Generic[V]):
                 return 0, found
         return cursor, found
 
+    def let_go(self, limit: int) -> bool:
+        """Remove about ``limit`` entries; return whether there are more."""
+        for key, _ in self.walk(0, limit)[1]:
+            self.take(key)
+        return bool(self)
+
     def check(self) -> None:
         """Assert that each entry lies where it is looked for, and that places are not too many."""
         buckets = self._buckets

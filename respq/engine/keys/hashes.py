@@ -115,9 +115,7 @@ class Hash(Value, gc=False, eq=False):
 
     def free(self, limit: int) -> bool:
         """Let go of some fields."""
-        for field, _ in self.entries.walk(0, limit)[1]:
-            self.entries.take(field)
-        return bool(self.entries)
+        return self.entries.let_go(limit)  # type: ignore[no-any-return]
 
     def _put(self, fields: Sequence[bytes], values: Sequence[bytes], is_hashtable: bool) -> None:
         entries = self.entries

@@ -128,9 +128,7 @@ class Set(Scored, gc=False, eq=False):
 
     def free(self, limit: int) -> bool:
         """Let go of some members."""
-        for member, _ in self.members.walk(0, limit)[1]:
-            self.members.take(member)
-        return bool(self.members)
+        return self.members.let_go(limit)  # type: ignore[no-any-return]
 
     def _put(self, members: Sequence[bytes], form: int) -> None:
         put = self.members.put
