@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from respq.engine.codec import decode_records
 from respq.engine.keys.hashes import RECORD_FIELDS_MAX, Hash, HashRemoved, HashSet
 from respq.engine.keys.records import KeyRestored, RestoreBegin, RestoreEnd, RestorePiece
-from respq.engine.record import Record
-from respq.engine.relocate import living_bytes
+from tests.engine.keys.compacting import (
+    check_a_crash_loses_nothing,
+    check_changes_come_out_right,
+    check_what_lives_is_estimated,
+    said,
+)
 from tests.harness import Harness, image
 
 WRONG = "WRONGTYPE Operation against a key holding the wrong kind of value"
-
-
-def said(harness: Harness, since: int) -> list[Record]:
-    return [each for body in harness.journal[since:] for each in decode_records(body)]
 
 
 def fill(harness: Harness, name: str, count: int, size: int = 5) -> None:
@@ -197,44 +195,20 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("respq.engine.keys.hashes.PIECE_BYTES", 300)
 
 
-def steps(harness: Harness, batches: int) -> Iterator[None]:
-    """Go on with a compaction, each record in a batch of its own."""
-    for _ in harness.compaction(batches):
-        harness.settle()
-        yield
+def filled(harness: Harness) -> None:
+    fill(harness, "h", 150)
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("line", CHANGES)
 def test_whatever_happens_while_it_is_said_again_comes_out_right(line: str) -> None:
-    for step in range(7):
-        harness = Harness()
-        fill(harness, "h", 150)
-        for number, _ in enumerate(steps(harness, 1)):
-            if number == step:
-                harness.say(line)
-                harness.say("HSET h 00003 5 00042 55 00091 95 00149 x")
-                assert image(harness.replayed()) == image(harness.engine.state)
-        assert image(harness.replayed()) == image(harness.engine.state), step
-        harness.compact(len(harness.journal))
-        assert image(harness.replayed()) == image(harness.engine.state), step
+    check_changes_come_out_right(filled, 1, 7, line, "HSET h 00003 5 00042 55 00091 95 00149 x")
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("line", CHANGES)
 def test_a_crash_while_it_is_said_again_loses_nothing(line: str) -> None:
-    for step in range(7):
-        harness = Harness()
-        fill(harness, "h", 150)
-        for number, _ in enumerate(steps(harness, 1)):
-            if number == step:
-                break
-        harness.say(line)
-        before = image(harness.engine.state)
-        harness.crash()
-        assert image(harness.engine.state) == before
-        harness.compact(len(harness.journal))
-        assert image(harness.replayed()) == before
+    check_a_crash_loses_nothing(filled, 1, 7, line)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -265,12 +239,8 @@ def test_few_fields_with_large_values_are_said_again_in_pieces_too(harness: Harn
 def test_what_lives_is_estimated(harness: Harness) -> None:
     fill(harness, "h", 2_000, 50)
     harness.say("HSET y a 1")
-    before = sum(living_bytes(harness.engine.state))
-    since = len(harness.journal)
 
-    harness.compact(since)
-
-    assert before == pytest.approx(sum(map(len, harness.journal[since:])), rel=0.05)
+    check_what_lives_is_estimated(harness)
 
 
 @pytest.mark.parametrize(("fields", "encoding"), [(512, b"listpack"), (513, b"hashtable")])

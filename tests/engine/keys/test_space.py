@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 
-from respq.engine.codec import decode_records
 from respq.engine.keys.records import KeyRestored, RestoreBegin, RestoreEnd, RestorePiece
 from respq.engine.keys.space import FREED_AT_ONCE
 from respq.engine.keys.strings import String
-from respq.engine.records import Record
 from respq.engine.relocate import living_bytes
-from tests.harness import Harness, image
+from tests.engine.keys.compacting import (
+    check_a_crash_loses_nothing,
+    check_changes_come_out_right,
+    said,
+    steps,
+)
+from tests.harness import Harness
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("respq.engine.keys.strings.PIECE_BYTES", 3)
-
-
-def said(harness: Harness, since: int) -> list[Record]:
-    return [each for body in harness.journal[since:] for each in decode_records(body)]
 
 
 def test_a_small_key_is_said_again_in_one_record(harness: Harness) -> None:
@@ -65,11 +63,9 @@ CHANGES = [
 ]
 
 
-def steps(harness: Harness, batches: int) -> Iterator[None]:
-    """Go on with a compaction, each record in a batch of its own."""
-    for _ in harness.compaction(batches):
-        harness.settle()
-        yield
+def filled(harness: Harness) -> None:
+    harness.say("SET a 0123456789 PX 100000")
+    harness.say("SET b 1")
 
 
 @pytest.mark.parametrize("again", [None, "SET a 0123456789"])
@@ -78,37 +74,13 @@ def test_whatever_happens_to_a_key_while_it_is_said_again_comes_out_right(
     line: str, again: str | None
 ) -> None:
     """At whichever step, and whether or not it is made again before the end."""
-    for step in range(12):
-        harness = Harness()
-        harness.say("SET a 0123456789 PX 100000")
-        harness.say("SET b 1")
-        for number, _ in enumerate(steps(harness, 2)):
-            if number == step:
-                harness.say(line)
-                if again is not None:
-                    harness.say(again)
-                assert image(harness.replayed()) == image(harness.engine.state)
-        assert image(harness.replayed()) == image(harness.engine.state), step
-        harness.compact(len(harness.journal))
-        assert image(harness.replayed()) == image(harness.engine.state), step
+    lines = [line] if again is None else [line, again]
+    check_changes_come_out_right(filled, 2, 12, *lines)
 
 
 @pytest.mark.parametrize("line", CHANGES)
 def test_a_crash_while_a_key_is_said_again_loses_nothing(line: str) -> None:
-    for step in range(12):
-        harness = Harness()
-        harness.say("SET a 0123456789 PX 100000")
-        harness.say("SET b 1")
-        for number, _ in enumerate(steps(harness, 2)):
-            if number == step:
-                break
-        harness.say(line)
-        before = image(harness.engine.state)
-        harness.crash()
-        assert image(harness.engine.state) == before
-        for _ in range(2):
-            harness.compact(len(harness.journal))
-            assert image(harness.replayed()) == before
+    check_a_crash_loses_nothing(filled, 2, 12, line)
 
 
 def test_a_key_that_expires_while_it_is_said_again_is_gone(harness: Harness) -> None:

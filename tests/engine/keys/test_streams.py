@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respq.engine.codec import decode_records
 from respq.engine.keys.ids import (
     ID_MAX,
     SEQ_MAX,
@@ -32,19 +30,20 @@ from respq.engine.keys.streams import (
     StreamTrimmed,
     Trim,
 )
-from respq.engine.record import Record
-from respq.engine.relocate import living_bytes
 from respq.errors import RespqError
 from respq.resp.replies import NULL_ARRAY
+from tests.engine.keys.compacting import (
+    check_a_crash_loses_nothing,
+    check_changes_come_out_right,
+    check_what_lives_is_estimated,
+    said,
+    steps,
+)
 from tests.harness import START_MS, WAITS, Harness, decoded, image
 
 WRONG = "WRONGTYPE Operation against a key holding the wrong kind of value"
 INVALID = "ERR Invalid stream ID specified as stream command argument"
 SMALLER = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
-
-
-def said(harness: Harness, since: int = 0) -> list[Record]:
-    return [each for body in harness.journal[since:] for each in decode_records(body)]
 
 
 def fill(harness: Harness, name: str, count: int, size: int = 5, first: int = 1) -> None:
@@ -324,45 +323,20 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("respq.engine.keys.streams.BLOCK_ENTRIES", 7)
 
 
-def steps(harness: Harness, batches: int) -> Iterator[None]:
-    """Go on with a compaction, each record in a batch of its own."""
-    for _ in harness.compaction(batches):
-        harness.settle()
-        yield
+def filled(harness: Harness) -> None:
+    fill(harness, "s", 100)
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("line", CHANGES)
 def test_whatever_happens_while_it_is_said_again_comes_out_right(line: str) -> None:
-    for step in range(9):
-        harness = Harness()
-        fill(harness, "s", 100)
-        for number, _ in enumerate(steps(harness, 1)):
-            if number == step:
-                harness.say(line)
-                for each in AFTER:
-                    harness.say(each)
-                assert image(harness.replayed()) == image(harness.engine.state)
-        assert image(harness.replayed()) == image(harness.engine.state), step
-        harness.compact(len(harness.journal))
-        assert image(harness.replayed()) == image(harness.engine.state), step
+    check_changes_come_out_right(filled, 1, 9, line, *AFTER)
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("line", CHANGES)
 def test_a_crash_while_it_is_said_again_loses_nothing(line: str) -> None:
-    for step in range(9):
-        harness = Harness()
-        fill(harness, "s", 100)
-        for number, _ in enumerate(steps(harness, 1)):
-            if number == step:
-                break
-        harness.say(line)
-        before = image(harness.engine.state)
-        harness.crash()
-        assert image(harness.engine.state) == before
-        harness.compact(len(harness.journal))
-        assert image(harness.replayed()) == before
+    check_a_crash_loses_nothing(filled, 1, 9, line)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -398,12 +372,8 @@ def test_a_large_one_is_said_again_in_pieces_and_a_small_one_in_one_record(
 def test_what_lives_is_estimated(harness: Harness) -> None:
     fill(harness, "s", 2_000, 50, first=START_MS)
     harness.say("XADD t 1-1 a 1")
-    before = sum(living_bytes(harness.engine.state))
-    since = len(harness.journal)
 
-    harness.compact(since)
-
-    assert before == pytest.approx(sum(map(len, harness.journal[since:])), rel=0.05)
+    check_what_lives_is_estimated(harness)
 
 
 def test_all_who_wait_get_what_comes(harness: Harness) -> None:

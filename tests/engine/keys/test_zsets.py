@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respq.engine.codec import decode_records
 from respq.engine.keys.combine import Source, difference, intersection, union
 from respq.engine.keys.ranges import MemberRange, ScoreRange, limited, rank_span
 from respq.engine.keys.records import KeyRestored, RestoreBegin, RestoreEnd, RestorePiece
@@ -22,16 +20,16 @@ from respq.engine.keys.zsets import (
     ZsetRangeRemoved,
     ZsetRemoved,
 )
-from respq.engine.record import Record
-from respq.engine.relocate import living_bytes
 from respq.resp.replies import NULL_ARRAY
+from tests.engine.keys.compacting import (
+    check_a_crash_loses_nothing,
+    check_changes_come_out_right,
+    check_what_lives_is_estimated,
+    said,
+)
 from tests.harness import WAITS, Harness, image
 
 WRONG = "WRONGTYPE Operation against a key holding the wrong kind of value"
-
-
-def said(harness: Harness, since: int) -> list[Record]:
-    return [each for body in harness.journal[since:] for each in decode_records(body)]
 
 
 def zset_of(*pairs: tuple[float, bytes]) -> Zset:
@@ -251,44 +249,20 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("respq.engine.keys.zsets.PIECE_BYTES", 300)
 
 
-def steps(harness: Harness, batches: int) -> Iterator[None]:
-    """Go on with a compaction, each record in a batch of its own."""
-    for _ in harness.compaction(batches):
-        harness.settle()
-        yield
+def filled(harness: Harness) -> None:
+    add(harness, "z", 100)
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("line", CHANGES)
 def test_whatever_happens_while_it_is_said_again_comes_out_right(line: str) -> None:
-    for step in range(9):
-        harness = Harness()
-        add(harness, "z", 100)
-        for number, _ in enumerate(steps(harness, 1)):
-            if number == step:
-                harness.say(line)
-                harness.say("ZADD z 5 00003 55 00042 95 00091")
-                assert image(harness.replayed()) == image(harness.engine.state)
-        assert image(harness.replayed()) == image(harness.engine.state), step
-        harness.compact(len(harness.journal))
-        assert image(harness.replayed()) == image(harness.engine.state), step
+    check_changes_come_out_right(filled, 1, 9, line, "ZADD z 5 00003 55 00042 95 00091")
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("line", CHANGES)
 def test_a_crash_while_it_is_said_again_loses_nothing(line: str) -> None:
-    for step in range(9):
-        harness = Harness()
-        add(harness, "z", 100)
-        for number, _ in enumerate(steps(harness, 1)):
-            if number == step:
-                break
-        harness.say(line)
-        before = image(harness.engine.state)
-        harness.crash()
-        assert image(harness.engine.state) == before
-        harness.compact(len(harness.journal))
-        assert image(harness.replayed()) == before
+    check_a_crash_loses_nothing(filled, 1, 9, line)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -306,12 +280,8 @@ def test_a_large_one_is_said_again_in_pieces_and_a_small_one_in_one_record(
 def test_what_lives_is_estimated(harness: Harness) -> None:
     add(harness, "z", 2_000, 50)
     harness.say("ZADD y 1 a")
-    before = sum(living_bytes(harness.engine.state))
-    since = len(harness.journal)
 
-    harness.compact(since)
-
-    assert before == pytest.approx(sum(map(len, harness.journal[since:])), rel=0.05)
+    check_what_lives_is_estimated(harness)
 
 
 @pytest.mark.parametrize(
