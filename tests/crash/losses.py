@@ -64,8 +64,8 @@ def measure(
     killed, cut = Loss(), Loss()
     for _ in moments(disk, log):
         if chance.random() < 1 / every:
+            answered = answers(disk)
             for loss, files in ((killed, disk.written()), (cut, disk.left(chance, 0.0))):
-                answered = answers(disk)
                 loss.add(answered, found(files, disk.root, directory / "left"))
     return killed, cut
 

@@ -14,7 +14,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -192,34 +192,21 @@ class Disk:
         for at, naming in enumerate(self.namings):
             if at in self._durable or at in kept:
                 naming.apply(entries.setdefault(id(naming.directory), {}))
-        found: dict[str, bytes | None] = {}
-        places = [(str(Path(self.root).parent), self._above)]
-        while places:
-            place, directory = places.pop()
-            for name, node in entries.get(id(directory), {}).items():
-                path = f"{place}/{name}"
-                if isinstance(node, Directory):
-                    found[path] = None
-                    places.append((path, node))
-                else:
-                    found[path] = self._content(node, chance, share)
-        return found
+        return _files(
+            str(Path(self.root).parent),
+            self._above,
+            lambda directory: entries.get(id(directory), {}),
+            lambda file: self._content(file, chance, share),
+        )
 
     def written(self) -> dict[str, bytes | None]:
         """Return what is there now, as another process sees it: all that was written."""
-        found: dict[str, bytes | None] = {}
-        root = self._find(self.root)
-        places = [(self.root, root)] if isinstance(root, Directory) else []
-        while places:
-            place, directory = places.pop()
-            found[place] = None
-            for name, node in directory.entries.items():
-                path = f"{place}/{name}"
-                if isinstance(node, Directory):
-                    places.append((path, node))
-                else:
-                    found[path] = self._as_written(node)
-        return found
+        return _files(
+            str(Path(self.root).parent),
+            self._above,
+            lambda directory: directory.entries,
+            self._as_written,
+        )
 
     @staticmethod
     def _as_written(file: File) -> bytes:
@@ -289,6 +276,27 @@ class Disk:
         for at, naming in enumerate(self.namings[:count]):
             if naming.directory is node:
                 self._durable.add(at)
+
+
+def _files(
+    place: str,
+    directory: Directory,
+    entries_of: Callable[[Directory], dict[str, Node]],
+    content_of: Callable[[File], bytes],
+) -> dict[str, bytes | None]:
+    """Return the bytes of all files below a directory, and None for directories."""
+    found: dict[str, bytes | None] = {}
+    places = [(place, directory)]
+    while places:
+        place, directory = places.pop()
+        for name, node in entries_of(directory).items():
+            path = f"{place}/{name}"
+            if isinstance(node, Directory):
+                found[path] = None
+                places.append((path, node))
+            else:
+                found[path] = content_of(node)
+    return found
 
 
 def _write(content: bytearray, offset: int, data: bytes | None) -> None:
