@@ -33,7 +33,7 @@ from respq.handlers import command_table
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
 from respq.resp.replies import Encoded, Push, Replies, Reply
-from respq.resp.run import Run
+from respq.resp.run import Run, gather
 from respq.runtime.zones import load_zone
 
 START_MS = 1_700_000_000_000
@@ -320,10 +320,15 @@ def decoded(reply: Reply) -> Reply:
 def arrived(requests: Iterable[list[bytes]]) -> Arrived:
     """Return requests as the parser does for a pipeline: those that make a run as one."""
     made: Arrived = []
+    others: list[list[bytes]] = []
     for head, alike in groupby(requests, lambda request: request[:-1]):
         run = Run(head, [request[-1] for request in alike])
-        made += [run] if head and len(run) > 1 else run
-    return made
+        if head and len(run) > 1:
+            made += [*gather(others), run]
+            others = []
+        else:
+            others += run
+    return [*made, *gather(others)]
 
 
 def discard(state: State) -> None:

@@ -286,26 +286,33 @@ class Broker:
 
     def _execute_run(self, session: Session, run: Run, now_ms: int) -> list[bytes]:
         """Carry out the first requests of a run together; return their encoded replies."""
-        lasts = run.lasts[:RUN_MAX]
-        command = self.run_command(run.head)
-        if command is None and lasts.count(lasts[0]) == len(lasts):
-            command = self.run_command_of(run.head, lasts[0])
+        if len(run) > RUN_MAX:
+            run = run.first(RUN_MAX)
+        head, lasts = run.head, run.lasts
+        command = self.run_command(head, len(run.columns))
+        if command is None and run.is_narrow and lasts.count(lasts[0]) == len(lasts):
+            command = self.run_command_of(head, lasts[0])
         if command is None or session.guarded:
             return []
+        if command.run_resp2_only and session.protocol != 2:
+            return []
         session.command = command
-        key = run.head[1] if len(run.head) > 1 else lasts[0]
-        replies, pops = self.execute_together(command, session.db, key, lasts, now_ms)
+        key = head[1] if len(head) > 1 else lasts[0]
+        columns = command.run_columns(head, *run.columns)
+        replies, pops = self.execute_together(command, session.db, key, columns, now_ms)
         session.pops += pops
         return replies
 
-    def run_command(self, words: Sequence[bytes]) -> Command | None:
+    def run_command(self, words: Sequence[bytes], behind: int = 1) -> Command | None:
         """Return the command by which requests with these words can be carried out together.
 
-        The words are what comes before the last argument, the key among them; the last
-        arguments may be any. None if they cannot.
+        The words are what comes before the last arguments, the key among them; of arguments
+        there are ``behind``, which may be any. None if they cannot.
         """
         command = self._runs.get(words[0]) if len(words) > 1 else None
-        return command if command is not None and command.run_length == len(words) + 1 else None
+        if command is None or command.run_length != len(words) + behind:
+            return None
+        return command
 
     def run_command_of(self, words: Sequence[bytes], last: bytes) -> Command | None:
         """Return the same for requests with these words and this last argument."""
@@ -318,12 +325,13 @@ class Broker:
             return None
 
     def execute_together(
-        self, command: Command, db: int, key: bytes, lasts: list[bytes], now_ms: int
+        self, command: Command, db: int, key: bytes, columns: Sequence[list[bytes]], now_ms: int
     ) -> RunAnswer:
-        """Carry out requests that differ in their last argument only, as far as they go.
+        """Carry out requests for one key, as far as they go.
 
-        Their sessions have selected ``db`` and are not guarded. Returns the encoded replies of
-        the first of them, perhaps of none, and their pops, one each or none.
+        Their sessions have selected ``db`` and are not guarded. The columns are what
+        `CommandTable.run` says. Returns the encoded replies of the first of them, perhaps of
+        none, and their pops, one each or none.
         """
         state = self.engine.state
         if self.loading or self.draining:
@@ -338,7 +346,7 @@ class Broker:
         assert command.run is not None
         start = len(self.engine.records)
         try:
-            answer = command.run(self.engine, now_ms, db, key, lasts)
+            answer = command.run(self.engine, now_ms, db, key, *columns)
         except PayloadsAway:
             return [], []
         except RespqError:

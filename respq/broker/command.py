@@ -20,7 +20,7 @@ redis-cli show, and the facts block of the command's page. table.py makes a `Com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from itertools import takewhile
@@ -175,6 +175,8 @@ class Command:
     run_besides: frozenset[str] = frozenset()
     """Options that make no difference to what ``run`` carries out."""
     """Carries out a run of plain requests for one queue at once; see `CommandTable.run`."""
+    run_resp2_only: bool = False
+    """Its replies are those of RESP2, and in RESP3 they are others."""
     run_needs_queue: bool = True
     """``run`` is for a queue that is there; other keys it looks up itself."""
     run_length: int = field(init=False)
@@ -207,7 +209,8 @@ class Command:
     def __post_init__(self) -> None:
         self.words_count = len(self.name.split())
         self.required_count = sum(not arg.optional for _, arg in self.arguments)
-        self.run_length = 1 + self.required_count + (self.variadic is not None)
+        variadic_words = 0 if self.variadic is None else self.variadic[1].step
+        self.run_length = 1 + self.required_count + variadic_words + (self.last is not None)
         self.stateless = Flags.STATELESS in self.flags
         self.writes = Flags.WRITE in self.flags
         self.is_noscript = Flags.NOSCRIPT in self.flags
@@ -282,6 +285,16 @@ class Command:
             if not self._leading or request[first].upper() not in self._leading:
                 return request[self.words_count :], NO_OPTIONS
         return self._bind(request)
+
+    def run_columns(self, words: Sequence[bytes], *columns: list[bytes]) -> Sequence[list[bytes]]:
+        """Return what `run` gets, of requests that begin with words and differ in the columns.
+
+        For each word behind the key a list; for requests for a key alone, whose options make no
+        difference, any list that is as long as there are requests.
+        """
+        if self.run_length <= 2:
+            return columns[-1:]
+        return [*([word] * len(columns[0]) for word in words[2:]), *columns]
 
     def can_run(self, bound: Bound) -> bool:
         """Tell whether `run` can carry out a request for a key alone, with these options."""

@@ -84,17 +84,19 @@ class CommandTable:
         return declare
 
     def run(
-        self, name: str, *, besides: str = "", needs_queue: bool = True
+        self, name: str, *, besides: str = "", needs_queue: bool = True, resp2_only: bool = False
     ) -> Callable[[RunFunction], RunFunction]:
         """Declare the decorated function as a faster way to do ``name`` many times.
 
-        It gets the engine, the time, a database, a key, and the last argument of each of
-        several requests that have just that key and that argument (or the key alone, which
-        is the last argument then). The key is a queue that is there, unless the function looks
+        It gets the engine, the time, a database, a key, and of several requests that have just
+        that key and as many words behind it as there must be, a list for each of these words:
+        ``HSET key field value`` has a list of fields and one of values. Of requests that have the
+        key alone it is the word. The key is a queue that is there, unless the function looks
         for that itself; and nobody waits for it. It does what the
         handler would do for each, one after the other, and returns the encoded replies of as
         many as it did, from the first on, and their pops. The others are left to the handler,
-        and so are all if it raises a `RespqError`, which it may before it changed anything.
+        and so are all if it raises a `RespqError`, which it may before it changed anything, or
+        those of clients who speak RESP3, if what it returns is for RESP2 only.
         """
 
         def declare(run: RunFunction) -> RunFunction:
@@ -103,6 +105,7 @@ class CommandTable:
             command.run = run
             command.run_besides = frozenset({besides} if besides else ())
             command.run_needs_queue = needs_queue
+            command.run_resp2_only = resp2_only
             return run
 
         return declare

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from respq.broker.call import Call
-from respq.broker.command import Arg, Flags
+from respq.broker.command import Arg, Flags, RunAnswer
 from respq.broker.table import CommandTable
+from respq.engine.engine import Engine
 from respq.engine.keys import hashes
 from respq.engine.keys.draws import Draws
 from respq.engine.keys.hashes import Hash
@@ -14,6 +15,7 @@ from respq.engine.keys.strings import NOT_AN_INTEGER
 from respq.errors import SyntaxFault
 from respq.handlers.arguments import Bulk, Cursor, Key
 from respq.handlers.members import DrawCount, Integer, Match, ScanCount, check_draws, walked
+from respq.resp.encoder import encode_integers
 from respq.resp.replies import OK, Reply
 
 TABLE = CommandTable()
@@ -36,6 +38,14 @@ def _put(call: Call, name: bytes, words: tuple[bytes, ...]) -> int:
 def hset(call: Call, key: Key, *pair: Pairs) -> Reply:
     """Give fields of a hash values; return how many of them are new."""
     return _put(call, key, pair)
+
+
+@TABLE.run("HSET", needs_queue=False)
+def hset_run(
+    engine: Engine, now_ms: int, db: int, key: bytes, fields: list[bytes], values: list[bytes]
+) -> RunAnswer:
+    """Give each field its value."""
+    return encode_integers(hashes.put_each(engine, now_ms, db, key, fields, values)), []
 
 
 @TABLE.command("HSETNX", group="hashes", since="0.1.0", flags=_GROW | Flags.FAST)

@@ -19,7 +19,7 @@ from respq.handlers.arguments import Bulk, Key
 from respq.handlers.expiry import redis_integer
 from respq.handlers.members import Integer, MultiCount, NumKeys, at_least, pop_count
 from respq.handlers.timeout import LastTimeout, Timeout, blocking_ms
-from respq.resp.encoder import encode_bulks, encode_integers
+from respq.resp.encoder import encode, encode_bulks, encode_integers
 from respq.resp.replies import NULL_ARRAY, OK, Reply
 
 TABLE = CommandTable()
@@ -317,6 +317,28 @@ def blpop(call: Call, *key: Key, timeout: LastTimeout) -> Reply | Wait:
 def brpop(call: Call, *key: Key, timeout: LastTimeout) -> Reply | Wait:
     """Take the last item out of a list, or wait for one."""
     return _pop_or_wait(call, key, timeout, at_front=False)
+
+
+@TABLE.run("BLPOP", needs_queue=False)
+def blpop_run(engine: Engine, now_ms: int, db: int, key: bytes, timeouts: list[bytes]) -> RunAnswer:
+    """Take the first item for each request, as far as they last."""
+    return _pop_named_run(engine, now_ms, db, key, timeouts, at_front=True)
+
+
+@TABLE.run("BRPOP", needs_queue=False)
+def brpop_run(engine: Engine, now_ms: int, db: int, key: bytes, timeouts: list[bytes]) -> RunAnswer:
+    """Take the last item for each request, as far as they last."""
+    return _pop_named_run(engine, now_ms, db, key, timeouts, at_front=False)
+
+
+def _pop_named_run(
+    engine: Engine, now_ms: int, db: int, name: bytes, timeouts: list[bytes], *, at_front: bool
+) -> RunAnswer:
+    for timeout in set(timeouts):
+        blocking_ms(timeout, now_ms)
+    replies, pops = _pop_run(engine, now_ms, db, name, timeouts, at_front=at_front)
+    head = b"*2\r\n" + encode(name, 2)
+    return [head + reply for reply in replies], pops
 
 
 def _pop_or_wait(

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from respq.broker.call import Call, Wait
-from respq.broker.command import Arg, Flags
+from respq.broker.command import Arg, Flags, RunAnswer
 from respq.broker.table import CommandTable
 from respq.engine.core import shown
+from respq.engine.engine import Engine
 from respq.engine.keys import combine, zsets
 from respq.engine.keys.combine import MAX, MIN, SUM, Source
 from respq.engine.keys.doubles import parse_double
@@ -42,7 +43,7 @@ from respq.handlers.members import (
     walked,
 )
 from respq.handlers.timeout import LastTimeout, Timeout, blocking_ms
-from respq.resp.encoder import show_double
+from respq.resp.encoder import encode, encode_integers, show_double
 from respq.resp.replies import NULL_ARRAY, Reply
 
 TABLE = CommandTable()
@@ -141,6 +142,28 @@ def zadd(
     if incr:
         return outcome.score
     return outcome.added + (outcome.updated if ch else 0)
+
+
+@TABLE.run("ZADD", needs_queue=False)
+def zadd_run(
+    engine: Engine, now_ms: int, db: int, key: bytes, scores: list[bytes], members: list[bytes]
+) -> RunAnswer:
+    """Give each member its score, up to the first one that comes again."""
+    members = _before_repetition(members)
+    numbers = [*map(_score, scores[: len(members)])]
+    return encode_integers(zsets.put_each(engine, now_ms, db, key, numbers, members)), []
+
+
+def _before_repetition(members: list[bytes]) -> list[bytes]:
+    """Return the members before the first one that was among them already."""
+    if len(set(members)) == len(members):
+        return members
+    seen: set[bytes] = set()
+    for place, member in enumerate(members):
+        if member in seen:
+            return members[:place]
+        seen.add(member)
+    return members
 
 
 @TABLE.command("ZINCRBY", group="zsets", since="0.1.0", flags=_GROW | Flags.FAST)
@@ -390,6 +413,33 @@ def zpopmin(call: Call, key: Key, count: PopCount = None) -> Reply:
 def zpopmax(call: Call, key: Key, count: PopCount = None) -> Reply:
     """Take the members with the largest scores out of a sorted set."""
     return _pop_one(call, key, count, largest=True)
+
+
+@TABLE.run("ZPOPMIN", needs_queue=False, resp2_only=True)
+def zpopmin_run(
+    engine: Engine, now_ms: int, db: int, key: bytes, requests: list[bytes]
+) -> RunAnswer:
+    """Take the member with the smallest score for each request, as far as they last."""
+    return _pop_run(engine, now_ms, db, key, requests, largest=False)
+
+
+@TABLE.run("ZPOPMAX", needs_queue=False, resp2_only=True)
+def zpopmax_run(
+    engine: Engine, now_ms: int, db: int, key: bytes, requests: list[bytes]
+) -> RunAnswer:
+    """Take the member with the largest score for each request, as far as they last."""
+    return _pop_run(engine, now_ms, db, key, requests, largest=True)
+
+
+def _pop_run(
+    engine: Engine, now_ms: int, db: int, name: bytes, requests: list[bytes], *, largest: bool
+) -> RunAnswer:
+    key = engine.key_of(now_ms, db, name, Zset)
+    if key is None:
+        return [], []
+    entries = zsets.pop(engine, key, len(requests), largest=largest)
+    replies = [encode((member, show_double(score)), 2) for score, member in entries]
+    return replies, [(TakenEntries(key, (entry,)), 0) for entry in entries]
 
 
 def _pop_one(call: Call, key: bytes, count: int | None, *, largest: bool) -> Reply:

@@ -38,7 +38,7 @@ from respq.resp.pipeline import (
     read_requests,
     slice_before,
 )
-from respq.resp.run import Run, read_run
+from respq.resp.run import Run, gather, read_run
 from respq.resp.short import SIZES, Alone, Heads, read_alone, read_short
 
 Arrived = list[list[bytes] | Run | RespqError]
@@ -191,7 +191,7 @@ class Parser:
         piece = slice_before(b"*", data, position, position + self._slice_bytes)
         whole = read_requests(piece) if piece else None
         if whole is not None:
-            requests += whole
+            requests += gather(whole)
             return position + len(piece)
         # What hiredis did not read is not shown to it again.
         stop = min(position + (len(piece) or self._slice_bytes), len(data))

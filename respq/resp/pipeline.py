@@ -98,5 +98,7 @@ def _read(piece: bytes) -> list[Any] | None:
 
 
 def _has_no_line(piece: bytes, arguments: bytes) -> bool:
+    if b"+" not in piece and b"(" not in piece:
+        return True  # Looking for two bytes costs a tenth of picking them out.
     starts = piece.translate(None, _NOT_LINE)
     return not starts or starts == arguments.translate(None, _NOT_LINE)

@@ -1,4 +1,4 @@
-"""A pipeline of one command: requests that differ in their last argument only.
+"""A pipeline of one command: requests for one key that differ in their last arguments.
 
     *3 $5 QPUSH $4 mail $5 hello   *3 $5 QPUSH $4 mail $3 bye   …
     └────── the head ─────┘        └────── the same ────┘
@@ -8,12 +8,16 @@ the head, by one call, into what lies between: the header of a last argument and
 It is a proof, not a guess: if each of the pieces has exactly the size that its header
 announces, then no other reading of these bytes is possible. Where one has not (an argument
 may well hold what looks like a request), the run ends before it.
+
+Requests that differ in more than their last argument are read first, and then put together
+(`gather`): one for one key after the other, as ``HSET key field value``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import itemgetter
 
 from respq.resp.short import SIZES, read_short
 
@@ -21,13 +25,20 @@ _SIZE_WORDS = {header[:-2]: size for header, size in SIZES.items()}
 
 
 class Run:
-    """Requests that differ in their last argument only: ``head + [last]`` for each of ``lasts``."""
+    """Requests that begin with the same words: ``[*head, *row]`` for each row of the columns."""
 
-    __slots__ = ("head", "lasts")
+    __slots__ = ("columns", "head", "lasts")
 
-    def __init__(self, head: list[bytes], lasts: list[bytes]) -> None:
+    def __init__(self, head: list[bytes], *columns: list[bytes]) -> None:
         self.head = head
-        self.lasts = lasts
+        self.columns = columns
+        """What differs: for each word behind the head a list with that of each request."""
+        self.lasts = columns[-1]
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether they differ in their last argument only."""
+        return len(self.columns) == 1
 
     def __len__(self) -> int:
         """Return the number of requests."""
@@ -36,20 +47,55 @@ class Run:
     @property
     def size_bytes(self) -> int:
         """Number of bytes of all arguments."""
-        return sum(map(len, self.lasts)) + len(self.lasts) * sum(map(len, self.head))
+        differing = sum(sum(map(len, column)) for column in self.columns)
+        return differing + len(self.lasts) * sum(map(len, self.head))
 
     def first(self, count: int) -> Run:
         """Return the first ``count`` requests of the run."""
-        return Run(self.head, self.lasts[:count])
+        return Run(self.head, *[column[:count] for column in self.columns])
 
     def after(self, count: int) -> Run:
         """Return the run without its first ``count`` requests."""
-        return Run(self.head, self.lasts[count:])
+        return Run(self.head, *[column[count:] for column in self.columns])
 
     def __iter__(self) -> Iterator[list[bytes]]:
         """Yield each request."""
         head = self.head
-        return ([*head, last] for last in self.lasts)
+        return ([*head, *row] for row in zip(*self.columns, strict=True))
+
+
+_KEY = itemgetter(slice(2))
+_WIDE_MIN = 4
+"""Words of a request with more than one behind its key."""
+
+
+def gather(requests: list[list[bytes]]) -> list[list[bytes] | Run]:
+    """Put requests together that follow one another and have the same name and the same key.
+
+    They must have the same number of words, and more than one behind the key: those that have
+    one are found by `read_run` as they are read.
+    """
+    run = _run_of(requests)
+    if run is not None:
+        return [run]
+    gathered: list[list[bytes] | Run] = []
+    for _, found in groupby(requests, key=_KEY):
+        alike = list(found)
+        run = _run_of(alike)
+        gathered += alike if run is None else [run]
+    return gathered
+
+
+def _run_of(requests: list[list[bytes]]) -> Run | None:
+    """Return the run that requests are; None if they are none."""
+    if len(requests) < 2 or len(requests[0]) < _WIDE_MIN or requests[0][:2] != requests[-1][:2]:
+        return None
+    if len(set(map(len, requests))) > 1:
+        return None
+    names, keys, *columns = zip(*requests, strict=True)
+    if not names.count(names[0]) == keys.count(keys[0]) == len(requests):
+        return None
+    return Run(requests[0][:2], *map(list, columns))
 
 
 _NONE = Run([], [])

@@ -173,7 +173,7 @@ class Core:
                 self.end_turn()
 
     def arrive_run(self, client: Client, run: Run, size: int) -> None:
-        """Do the same for a short pipeline that is a run, if the turn does not get too long."""
+        """Do the same for a short pipeline, a narrow run, if the turn does not get too long."""
         self._grouped_count += len(run)
         if self._grouped_count > GROUPED_COMMANDS_MAX:
             self.arrive(client, [run], size)
@@ -230,8 +230,12 @@ class Core:
     ) -> None:
         """Execute the requests of several clients, who want the same of the same queue."""
         clients = group.clients
+        if command.run_resp2_only and any(each.session.protocol != 2 for each in clients):
+            self._execute_singly(words, group)
+            return
         began_s = self.traffic.begin()
-        replies, pops = self.broker.execute_together(command, db, key, group.lasts, self._now_ms)
+        columns = command.run_columns(words, group.lasts)
+        replies, pops = self.broker.execute_together(command, db, key, columns, self._now_ms)
         count = len(replies)
         if not count:
             self._execute_rest(command, words, key, group)
@@ -264,9 +268,10 @@ class Core:
 
     def _execute_rest(self, command: Command, words: Words, key: bytes, group: Group) -> None:
         """Have clients wait for what others had, or execute what they ask one after the other."""
-        if command.blocking and len(group.clients) == len(group.lasts):
+        lasts = group.lasts
+        if command.blocking and len(group.clients) == len(lasts) == lasts.count(lasts[0]):
             sessions = [client.session for client in group.clients]
-            request = (*words, group.lasts[0])
+            request = (*words, lasts[0])
             if self.broker.wait_together(command, key, request, sessions, self._now_ms):
                 self.traffic.commands_total += len(sessions)
                 for client in group.clients:

@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
             requests = self.parser.feed(data)
             if len(requests) == 1 and not self.session.guarded:
                 run = requests[0]
-                if isinstance(run, Run) and len(run) <= GROUPED_RUN_MAX:
+                if isinstance(run, Run) and run.is_narrow and len(run) <= GROUPED_RUN_MAX:
                     self.core.arrive_run(self, run, len(data))
                     return
             if requests:

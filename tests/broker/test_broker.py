@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respq.broker.call import Wait
+from respq.engine.keys.value import Taken
 from respq.errors import ProtocolFault, TooBig
 from respq.resp.encoder import encode
 from respq.resp.parser import Arrived
@@ -23,6 +24,9 @@ QUEUES = {
 }
 NAMES = st.sampled_from([*QUEUES, b"missing"])
 LISTS = st.sampled_from([b"list", b"waited", b"plain"])
+HASHES = st.sampled_from([b"hash", b"list", b"plain"])
+ZSETS = st.sampled_from([b"zset", b"waited", b"list"])
+SCORES = st.sampled_from([b"1", b"2.5", b"-0", b"inf", b"no number"])
 # Numbers are drawn alike in both servers, so that receipts can be foretold.
 RECEIPTS = st.builds(
     lambda fence, number: b"%d:1700000000000-%d" % (fence, number),
@@ -39,6 +43,9 @@ REQUESTS = st.one_of(
     st.tuples(st.sampled_from([b"LPUSH", b"RPUSH"]), LISTS, WORDS),
     st.tuples(st.sampled_from([b"LPOP", b"RPOP"]), LISTS),
     st.tuples(st.sampled_from([b"LPOP", b"RPOP"]), LISTS, st.just(b"2")),
+    st.tuples(st.sampled_from([b"HSET", b"HSETNX"]), HASHES, WORDS, WORDS),
+    st.tuples(st.just(b"ZADD"), ZSETS, SCORES, WORDS),
+    st.tuples(st.sampled_from([b"ZPOPMIN", b"ZPOPMAX"]), ZSETS),
 )
 READS = st.lists(
     st.tuples(st.lists(st.tuples(REQUESTS, st.integers(1, 5)), max_size=6), st.integers(0, 6)),
@@ -55,6 +62,8 @@ UNLIKE = [
     "BLPOP list 0",
     "BRPOP waited list 0",
     "BLMPOP 4 1 list LEFT COUNT 2",
+    "BZPOPMIN zset waited 0",
+    "BZMPOP 4 1 zset MAX COUNT 2",
 ]
 WAITS_FOR = st.one_of(
     st.lists(st.sampled_from(ALIKE), max_size=5),
@@ -107,30 +116,38 @@ def test_a_run_does_what_its_requests_do_one_by_one(
         discard(harness.engine.state)
 
 
-POPS = [b"QPOP", b"LPOP", b"RPOP"]
+POPS = [b"QPOP", b"LPOP", b"RPOP", b"ZPOPMIN", b"ZPOPMAX"]
+PUSHES = {b"L": "RPUSH", b"R": "RPUSH", b"Z": "ZADD", b"H": "HSET"}
+"""By how a command begins, what has something to be there for it; else it is QPUSH."""
 
 
 @given(
-    NAMES | LISTS,
-    st.sampled_from([b"QPUSH", b"QACK", b"LPUSH", b"RPUSH", *POPS]),
+    NAMES | LISTS | ZSETS,
+    st.sampled_from([b"QPUSH", b"QACK", b"LPUSH", b"RPUSH", b"HSET", b"ZADD", *POPS]),
+    SCORES,
     st.lists(WORDS, min_size=1, max_size=6),
     WAITS_FOR,
 )
 def test_requests_of_several_clients_do_together_what_they_do_one_by_one(
-    name: bytes, command: bytes, lasts: list[bytes], waits: list[str]
+    name: bytes, command: bytes, score: bytes, lasts: list[bytes], waits: list[str]
 ) -> None:
     (together, waiting), (apart, other_waiting) = prepared(waits), prepared(waits)
+    push = PUSHES.get(command[:1], "QPUSH")
     for harness in (together, apart):
-        push = "RPUSH" if command in (b"LPUSH", b"RPUSH", b"LPOP", b"RPOP") else "QPUSH"
-        harness.default.pipeline(*[f"{push} {name.decode()} x"] * 3, f"QPOP {name.decode()}")
-    lasts = [name] * len(lasts) if command in POPS else lasts
-    requests = [[command, name] if command in POPS else [command, name, last] for last in lasts]
+        for number in range(3):
+            words = f"{number} x{number}" if push in ("ZADD", "HSET") else "x"
+            harness.default.pipeline(f"{push} {name.decode()} {words}")
+        harness.default.pipeline(f"QPOP {name.decode()}")
+    head = [command, name, score] if command in (b"HSET", b"ZADD") else [command, name]
+    if command in POPS:
+        head, lasts = [command], [name] * len(lasts)
+    requests = [[*head, last] for last in lasts]
 
     broker = together.broker
-    *words, last = requests[0]
-    alike = broker.run_command(words) or broker.run_command_of(words, last)
+    alike = broker.run_command(head) or broker.run_command_of(head, lasts[0])
     assert alike is not None
-    replies, pops = broker.execute_together(alike, 0, name, lasts, together.now_ms)
+    columns = alike.run_columns(head, lasts)
+    replies, pops = broker.execute_together(alike, 0, name, columns, together.now_ms)
     assert len(pops) in (0, len(replies))
     replies += [one_by_one(together.default, [each]) for each in requests[len(replies) :]]
     together.settle()
@@ -141,6 +158,45 @@ def test_requests_of_several_clients_do_together_what_they_do_one_by_one(
     assert inboxes(waiting) == inboxes(other_waiting)
     for harness in (together, apart):
         discard(harness.engine.state)
+
+
+@given(
+    st.sampled_from([b"BLPOP", b"BRPOP"]),
+    st.lists(st.sampled_from([b"0", b"0.5", b"-1", b"soon"]), min_size=2, max_size=6),
+    st.sampled_from(["RPUSH name a b c d e f", "RPUSH name a b", "ZADD name 1 a", "QPUSH name a"]),
+)
+def test_a_run_of_what_may_block_does_what_its_requests_do_one_by_one(
+    command: bytes, timeouts: list[bytes], push: str
+) -> None:
+    together, apart = Harness(), Harness()
+    told = []
+    requests = [[command, b"name", timeout] for timeout in timeouts]
+    singly: list[Arrived] = [[each] for each in requests]
+    for harness, reads in ((together, [arrived(requests)]), (apart, singly)):
+        harness.say(push)
+        session = harness.default.session
+        out: list[bytes] = []
+        for read in reads:
+            if session.waiter is None:
+                out += harness.broker.execute_all(session, read, harness.now_ms)[0]
+        things = [pop.things for pop, _ in session.pops if isinstance(pop, Taken)]
+        told.append((out, session.waiter is not None, things))
+
+    assert told[0] == told[1]
+    assert image(together.engine.state) == image(apart.engine.state)
+
+
+def test_what_replies_otherwise_in_resp3_is_done_one_by_one(harness: Harness) -> None:
+    client = harness.client()
+    client.say("HELLO 3")
+    client.say("ZADD zset 1 a 2 b")
+
+    out, _ = harness.broker.execute_all(
+        client.session, arrived([[b"ZPOPMIN", b"zset"]] * 2), harness.now_ms
+    )
+    harness.settle()
+
+    assert out == [b"*2\r\n$1\r\na\r\n,1\r\n", b"*2\r\n$1\r\nb\r\n,2\r\n"]
 
 
 def test_what_the_parser_refused_stands_in_its_place(harness: Harness) -> None:

@@ -320,7 +320,7 @@ def test_clients_that_pop_together_wait_together(slow: Harness) -> None:
     command = slow.broker.run_command_of([b"QPOP"], b"q")
     assert command is not None
 
-    replies, _ = slow.broker.execute_together(command, 0, b"q", [b"q", b"q"], slow.now_ms)
+    replies, _ = slow.broker.execute_together(command, 0, b"q", [[b"q", b"q"]], slow.now_ms)
 
     assert replies == []
     for client in clients:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respq.resp.run import Run, read_run
+from respq.resp.run import Run, gather, read_run
 from tests.fuzz.parser import Limits, array_of, parse
 
 MAX = 16 * 1024
@@ -97,6 +97,34 @@ def test_the_rest_of_a_run_is_a_run() -> None:
 
     assert list(run.after(1)) == [[b"QACK", b"q", b"2:b"], [b"QACK", b"q", b"3:c"]]
     assert (len(run), len(run.after(3)), run.size_bytes) == (3, 0, 3 * 5 + 9)
+
+
+def test_requests_for_one_key_that_differ_in_more_than_the_last_argument_are_a_run() -> None:
+    requests = [[b"HSET", b"hash", b"field", b"1"], [b"HSET", b"hash", b"other", b"2"]]
+    get = [b"HGET", b"hash", b"field"]
+
+    whole = gather([*requests])
+    run, *others = gather([*requests, get, get, requests[0], [b"HSET", b"other", b"field", b"1"]])
+
+    assert isinstance(run, Run)
+    assert (run.head, run.columns) == ([b"HSET", b"hash"], ([b"field", b"other"], [b"1", b"2"]))
+    assert [[*each] for each in whole if isinstance(each, Run)] == [requests]
+    assert others == [get, get, requests[0], [b"HSET", b"other", b"field", b"1"]]
+    assert (len(run), run.size_bytes, run.is_narrow) == (2, 2 * 8 + 10 + 2, False)
+    assert [*run.first(1), *run.after(1)] == requests
+
+
+WORD = st.sampled_from([b"a", b"b", b""])
+
+
+@given(st.lists(st.lists(WORD, min_size=1, max_size=5), min_size=1, max_size=8))
+def test_gathered_requests_are_the_same_in_the_same_order(requests: list[list[bytes]]) -> None:
+    gathered = gather([*requests])
+
+    assert [
+        words for each in gathered for words in (each if isinstance(each, Run) else [each])
+    ] == requests
+    assert all(len(each) > 1 for each in gathered if isinstance(each, Run))
 
 
 PIECES = st.sampled_from(

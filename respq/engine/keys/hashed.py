@@ -12,7 +12,7 @@ there all the time is met once, however buckets are parted and joined meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
@@ -70,6 +70,11 @@ class Hashed(Generic[V]):
         """Return the value of a key; None if it is not there."""
         return self._places[(hash(key) & _HASH_MASK) >> self._shift].get(key)
 
+    def find_all(self, keys: Iterable[bytes]) -> list[V | None]:
+        """Return the value of each of several keys."""
+        places, shift = self._places, self._shift
+        return [places[(hash(key) & _HASH_MASK) >> shift].get(key) for key in keys]
+
     def put(self, key: bytes, value: V) -> V | None:
         """Set an entry; return the value that it had, None if it was not there."""
         place = (hash(key) & _HASH_MASK) >> self._shift
@@ -77,10 +82,28 @@ class Hashed(Generic[V]):
         old = bucket.get(key)
         bucket[key] = value
         if old is None:
-            self._count += 1
-            if len(bucket) > BUCKET_MAX:
-                self._part(bucket, place)
+            self._note_growth(bucket, place)
         return old
+
+    def put_all(self, keys: Sequence[bytes], values: Sequence[V]) -> list[V | None]:
+        """Set an entry for each key; return the values that they had, one after the other."""
+        olds = []
+        places, shift = self._places, self._shift
+        for key, value in zip(keys, values, strict=True):
+            place = (hash(key) & _HASH_MASK) >> shift
+            bucket = places[place]
+            old = bucket.get(key)
+            bucket[key] = value
+            olds.append(old)
+            if old is None:
+                self._note_growth(bucket, place)
+                places, shift = self._places, self._shift
+        return olds
+
+    def _note_growth(self, bucket: _Bucket[V], place: int) -> None:
+        self._count += 1
+        if len(bucket) > BUCKET_MAX:
+            self._part(bucket, place)
 
     def take(self, key: bytes) -> V | None:
         """Remove an entry, and return its value; None if it was not there."""

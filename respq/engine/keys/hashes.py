@@ -118,10 +118,14 @@ class Hash(Value, gc=False, eq=False):
         return self.entries.let_go(limit)  # type: ignore[no-any-return]
 
     def _put(self, fields: Sequence[bytes], values: Sequence[bytes], is_hashtable: bool) -> None:
-        entries = self.entries
-        for field, value in zip(fields, values, strict=True):
-            old = entries.put(field, value)
-            self.entries_bytes += len(value) + len(field) if old is None else len(value) - len(old)
+        olds = self.entries.put_all(fields, values)
+        size = sum(map(len, values))
+        if None in olds:
+            size += sum(
+                [len(field) for field, old in zip(fields, olds, strict=True) if old is None]
+            )
+            olds = [old for old in olds if old is not None]
+        self.entries_bytes += size - sum(map(len, olds))
         self.is_hashtable = self.is_hashtable or is_hashtable
 
     def _set(self, record: HashSet) -> None:
@@ -157,6 +161,32 @@ def put(keys: Keyed, now_ms: int, db: int, name: bytes, words: Sequence[bytes]) 
         until = at + RECORD_FIELDS_MAX
         keys.emit(HashSet(key.number, fields[at:until], values[at:until], is_hashtable))
     return len(key.value) - before
+
+
+def put_each(
+    keys: Keyed, now_ms: int, db: int, name: bytes, fields: list[bytes], values: list[bytes]
+) -> list[int]:
+    """Give each field its value, one after the other; tell for each how many are new: 0 or 1.
+
+    There are `RECORD_FIELDS_MAX` at most.
+    """
+    key = keys.key_or_new(now_ms, db, name, Hash)
+    value = key.value
+    news = [1 if each is None else 0 for each in value.entries.find_all(fields)]
+    if 1 in news and len(set(fields)) < len(fields):
+        seen: set[bytes] = set()
+        for place, field in enumerate(fields):
+            if field in seen:
+                news[place] = 0
+            seen.add(field)
+    longest = max(max(map(len, fields)), max(map(len, values)))
+    is_hashtable = (
+        value.is_hashtable
+        or longest > _LISTPACK_BYTES_MAX
+        or len(value) + sum(news) > _LISTPACK_MAX
+    )
+    keys.emit(HashSet(key.number, fields, values, is_hashtable))
+    return news
 
 
 def _is_too_large(value: Hash, pairs: Mapping[bytes, bytes], words: Sequence[bytes]) -> bool:

@@ -152,9 +152,9 @@ class Zset(Scored, gc=False, eq=False):
         return bool(entries)
 
     def _put(self, scores: Sequence[float], members: Sequence[bytes]) -> None:
-        put, entries = self.scores.put, self.entries
-        fresh = []
-        for score, member in zip(scores, members, strict=True):
+        entries, put = self.entries, self.scores.put
+        fresh = [*zip(scores, members, strict=True)]
+        for score, member in fresh:
             old = put(member, score)
             if old is not None:
                 entries.remove((old, member))
@@ -162,7 +162,6 @@ class Zset(Scored, gc=False, eq=False):
                 self.members_bytes += len(member)
                 if len(member) > _LISTPACK_BYTES_MAX:
                     self.is_skiplist = True
-            fresh.append((score, member))
         if len(fresh) == 1:
             entries.add(fresh[0])
         else:
@@ -263,6 +262,25 @@ def put(keys: Keyed, now_ms: int, db: int, name: bytes, score: float, member: by
         number = (key or keys.make_key(db, name, Zset)).number
         keys.emit(ZsetAdded(number, [score + 0.0], [member]))
     return int(old is None)
+
+
+def put_each(
+    keys: Keyed, now_ms: int, db: int, name: bytes, scores: list[float], members: list[bytes]
+) -> list[int]:
+    """Give each member its score, on no terms; tell for each how many are new: 0 or 1.
+
+    No member comes twice. There are `RECORD_MEMBERS_MAX` at most.
+    """
+    key = keys.strict_key_of(now_ms, db, name, Zset)
+    olds = [None] * len(members) if key is None else key.value.scores.find_all(members)
+    changes = {
+        member: score
+        for member, score, old in zip(members, scores, olds, strict=True)
+        if score != old
+    }
+    if changes:
+        _emit_scores(keys, (key or keys.make_key(db, name, Zset)).number, changes)
+    return [int(old is None) for old in olds]
 
 
 def _new_score(old: float | None, score: float, terms: Terms) -> float | None:
