@@ -13,6 +13,14 @@ local concat, floor = table.concat, math.floor
 local raise, bad_argument = tools.raise, tools.bad_argument
 local null = tools.null
 local HUGE = math.huge
+local NAMES_MAX, NAME_BYTES = 500, 40
+local QUOTE, COMMA, COLON, BLANK = byte('",: ', 1, 4)
+local OPEN, CLOSE, OPEN_ARRAY, CLOSE_ARRAY = byte("{}[]", 1, 4)
+-- By the byte that a value begins with.
+local MEANT = {["true"] = true, ["false"] = false, null = null}
+local WORDS = {[byte("t")] = "true", [byte("f")] = "false", [byte("n")] = "null"}
+for place = 1, 11 do WORDS[byte("-0123456789", place)] = "number" end
+local SPARE_PIECES, SPARE_BYTES = 64, 2000
 
 local escapes = {
     ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n",
@@ -39,26 +47,48 @@ local function utf8(code)
         0x80 + floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
 end
 
+-- Return a text as it stands between quotes.
+local function escaped(text)
+    -- Most texts are of these; in others a class is searched for faster than a set, a byte by far.
+    if find(text, "^[%w_ .:-]*$") or find(text, "^%C*$") and not find(text, '"', 1, true)
+        and not find(text, "\\", 1, true) and not find(text, "/", 1, true)
+    then
+        return text
+    end
+    return (gsub(text, ESCAPED, escapes))
+end
+
+-- Keys of objects as they are written; there are few, and they are written again and again.
+local names, names_left = {}, NAMES_MAX
+local function name_text(key)
+    local text = '"' .. escaped(key) .. '":'
+    if #key <= NAME_BYTES then
+        if names_left == 0 then names, names_left = {}, NAMES_MAX end
+        names[key] = text
+        names_left = names_left - 1
+    end
+    return text
+end
+local spare
+
 local function new()
     local cjson = {_NAME = "cjson", _VERSION = "2.1.0", null = null}
     local sparse_convert, sparse_ratio, sparse_safe = false, 2, 10
     local encode_depth_max, decode_depth_max = 1000, 1000
     local precision, keep_buffer = 14, true
     local encode_invalid, decode_invalid = false, true
-    local number_format = "%.14g"
+    local number_format, whole_max = "%.14g", 1e14
 
-    -- Encoding.
-    local pieces, size
-    local function put(piece)
-        size = size + 1
-        pieces[size] = piece
-    end
-
+    -- Encoding: pieces of text go to `out`, and each function returns how many there are by then.
     local function cannot(kind, reason)
         raise("Cannot serialise " .. kind .. ": " .. reason)
     end
 
     local function number_text(value)
+        if value % 1 == 0 and value > -whole_max and value < whole_max then
+            -- "%d" takes half of the time, but knows no -0.
+            return value ~= 0 and format("%d", value) or 1 / value > 0 and "0" or "-0"
+        end
         if value ~= value or value == HUGE or value == -HUGE then
             if encode_invalid == false then cannot("number", "must not be NaN or Inf") end
             if encode_invalid == "null" then return "null" end
@@ -67,15 +97,11 @@ local function new()
         return format(number_format, value)
     end
 
-    local function string_text(value)
-        return '"' .. gsub(value, ESCAPED, escapes) .. '"'
-    end
-
     -- Return the length of an array; -1 if the table is none.
     local function array_length(value)
         local most, items = 0, 0
         for key in next, value do
-            if type(key) ~= "number" or key < 1 or floor(key) ~= key then return -1 end
+            if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then return -1 end
             if key > most then most = key end
             items = items + 1
         end
@@ -86,55 +112,65 @@ local function new()
         return most
     end
 
-    local append
-    local function append_table(value, depth)
+    local put_table
+    local function put(out, size, value, depth)
+        local kind = type(value)
+        if kind == "string" then
+            out[size + 1], out[size + 2], out[size + 3] = '"', escaped(value), '"'
+            return size + 3
+        end
+        if kind == "table" then
+            size = put_table(out, size, value, depth + 1)
+            return size
+        end
+        if kind == "number" then out[size + 1] = number_text(value)
+        elseif kind == "boolean" then out[size + 1] = value and "true" or "false"
+        elseif value == nil or value == null then out[size + 1] = "null"
+        else cannot(kind, "type not supported") end
+        return size + 1
+    end
+
+    put_table = function(out, size, value, depth)
         if depth > encode_depth_max then
             raise("Cannot serialise, excessive nesting (" .. depth .. ")")
         end
-        local length = array_length(value)
+        local first = next(value)
+        local length = type(first) == "string" and -1 or array_length(value)
         if length > 0 then
-            put("[")
             for place = 1, length do
-                if place > 1 then put(",") end
-                append(rawget(value, place), depth)
+                out[size + 1] = place > 1 and "," or "["
+                size = put(out, size + 1, rawget(value, place), depth)
             end
-            put("]")
-            return
+            out[size + 1] = "]"
+            return size + 1
         end
-        put("{")
-        local is_first = true
+        local mark = "{"
         for key, item in next, value do
-            if is_first then is_first = false else put(",") end
             local kind = type(key)
-            if kind == "number" then put('"' .. number_text(key) .. '":')
-            elseif kind == "string" then put(string_text(key) .. ":")
+            out[size + 1] = mark
+            if kind == "string" then out[size + 2] = names[key] or name_text(key)
+            elseif kind == "number" then out[size + 2] = '"' .. number_text(key) .. '":'
             else cannot(kind, "table key must be a number or string") end
-            append(item, depth)
+            size = put(out, size + 2, item, depth)
+            mark = ","
         end
-        put("}")
-    end
-
-    append = function(value, depth)
-        local kind = type(value)
-        if kind == "string" then put(string_text(value))
-        elseif kind == "number" then put(number_text(value))
-        elseif kind == "boolean" then put(value and "true" or "false")
-        elseif kind == "table" then append_table(value, depth + 1)
-        elseif value == nil or value == null then put("null")
-        else cannot(kind, "type not supported") end
+        out[size + 1] = first == nil and "{}" or "}"
+        return size + 1
     end
 
     function cjson.encode(...)
         if select("#", ...) ~= 1 then bad_argument(1, "encode", "expected 1 argument") end
-        pieces, size = {}, 0
-        append((...), 0)
-        local text = concat(pieces)
-        pieces = nil
+        -- A table that has its size already is quicker; one that an error left is not used again.
+        local out = spare or {}
+        spare = nil
+        local size = put(out, 0, (...), 0)
+        local text = concat(out, "", 1, size)
+        if size <= SPARE_PIECES and #text <= SPARE_BYTES then spare = out end
         return text
     end
 
     -- Decoding. A token is its kind, its value, its place and the place behind it.
-    local text
+    local text, escape  -- What is read, and where the next backslash is.
     local marks = {
         ["{"] = "T_OBJ_BEGIN", ["}"] = "T_OBJ_END", ["["] = "T_ARR_BEGIN", ["]"] = "T_ARR_END",
         [","] = "T_COMMA", [":"] = "T_COLON", ["\0"] = "T_END",
@@ -257,45 +293,113 @@ local function new()
         end
     end
 
-    local values
-    local function read_object(depth, place)
+    -- What comes next is mostly told by a byte; else `token` looks past blanks, and knows what to
+    -- say. Text in which nothing is escaped ends at the next quote, which is found at once.
+    local read
+    local function read_escaped(expected, place)
+        local kind, value, start, stop = string_token(place)
+        if kind ~= "T_STRING" then unexpected(expected, kind, value, start) end
+        escape = find(text, "\\", stop, true) or HUGE
+        return value, stop
+    end
+
+    local function read_object(place, depth)
         local made = {}
-        local kind, value, start, stop = token(place)
-        if kind == "T_OBJ_END" then return made, stop end
-        while true do
-            if kind ~= "T_STRING" then unexpected("object key string", kind, value, start) end
-            local key, item = value, nil
-            kind, value, start, stop = token(stop)
-            if kind ~= "T_COLON" then unexpected("colon", kind, value, start) end
-            item, stop = values(depth, token(stop))
-            made[key] = item
-            kind, value, start, stop = token(stop)
+        local first = byte(text, place)
+        if first == CLOSE then return made, place + 1 end
+        if first ~= QUOTE then
+            local kind, value, start, stop = token(place)
             if kind == "T_OBJ_END" then return made, stop end
-            if kind ~= "T_COMMA" then unexpected("comma or object end", kind, value, start) end
-            kind, value, start, stop = token(stop)
+            if kind ~= "T_STRING" then unexpected("object key string", kind, value, start) end
+            place = start
+        end
+        while true do
+            local key, item, second, third
+            local quote = find(text, '"', place + 1, true)
+            if quote ~= nil and quote < escape then
+                key, place = sub(text, place + 1, quote - 1), quote + 1
+            else
+                key, place = read_escaped("object key string", place)
+            end
+            first, second, third = byte(text, place, place + 2)
+            if first == COLON then
+                place = place + 1
+                if second == BLANK then place, second = place + 1, third end
+            else
+                local kind, value, start, stop = token(place)
+                if kind ~= "T_COLON" then unexpected("colon", kind, value, start) end
+                place, second = stop, byte(text, stop)
+            end
+            item, place = read(place, second, depth)
+            made[key] = item
+            first, second, third = byte(text, place, place + 2)
+            if first == CLOSE then return made, place + 1 end
+            if first == COMMA then
+                place = place + 1
+                if second == BLANK then place, second = place + 1, third end
+            else
+                local kind, value, start, stop = token(place)
+                if kind == "T_OBJ_END" then return made, stop end
+                if kind ~= "T_COMMA" then unexpected("comma or object end", kind, value, start) end
+                place, second = stop, byte(text, stop)
+            end
+            if second ~= QUOTE then
+                local kind, value, start = token(place)
+                if kind ~= "T_STRING" then unexpected("object key string", kind, value, start) end
+                place = start
+            end
         end
     end
 
-    local function read_array(depth, place)
+    local function read_array(place, depth)
         local made, count = {}, 0
-        local kind, value, start, stop = token(place)
-        if kind == "T_ARR_END" then return made, stop end
+        local first, second, third = byte(text, place)
+        if first == CLOSE_ARRAY then return made, place + 1 end
+        if first == nil or first <= BLANK then
+            local kind, _, _, stop = token(place)
+            if kind == "T_ARR_END" then return made, stop end
+        end
         while true do
             count = count + 1
-            made[count], stop = values(depth, kind, value, start, stop)
-            kind, value, start, stop = token(stop)
-            if kind == "T_ARR_END" then return made, stop end
-            if kind ~= "T_COMMA" then unexpected("comma or array end", kind, value, start) end
-            kind, value, start, stop = token(stop)
+            made[count], place = read(place, first, depth)
+            first, second, third = byte(text, place, place + 2)
+            if first == CLOSE_ARRAY then return made, place + 1 end
+            if first == COMMA then
+                place, first = place + 1, second
+                if first == BLANK then place, first = place + 1, third end
+            else
+                local kind, value, start, stop = token(place)
+                if kind == "T_ARR_END" then return made, stop end
+                if kind ~= "T_COMMA" then unexpected("comma or array end", kind, value, start) end
+                place, first = stop, byte(text, stop)
+            end
         end
     end
 
-    values = function(depth, kind, value, start, stop)
+    -- Return the value at a place, and the place behind it; the byte that stands there is known.
+    read = function(place, first, depth)
+        local kind, value, start, stop
+        local word = WORDS[first or 0]
+        if first == QUOTE then
+            stop = find(text, '"', place + 1, true)
+            if stop ~= nil and stop < escape then return sub(text, place + 1, stop - 1), stop + 1 end
+            value, stop = read_escaped("value", place)
+            return value, stop
+        elseif first == OPEN then kind, start, stop = "T_OBJ_BEGIN", place, place + 1
+        elseif first == OPEN_ARRAY then kind, start, stop = "T_ARR_BEGIN", place, place + 1
+        elseif word == "number" and decode_invalid then
+            local digits, more
+            digits, stop, more = match(text, "^(-?%d+%.?%d*)()([eExX]?)", place)
+            if more == "" then return digits * 1, stop end
+        elseif word ~= nil and sub(text, place, place + #word - 1) == word then
+            return MEANT[word], place + #word
+        end
+        if kind == nil then kind, value, start, stop = token(place) end
         if kind == "T_OBJ_BEGIN" or kind == "T_ARR_BEGIN" then
             check_depth(depth + 1, start)
-            local read = kind == "T_OBJ_BEGIN" and read_object or read_array
             -- Not as the last call: a position would be lost (sandbox.py).
-            value, stop = read(depth + 1, stop)
+            if kind == "T_OBJ_BEGIN" then value, stop = read_object(stop, depth + 1)
+            else value, stop = read_array(stop, depth + 1) end
             return value, stop
         end
         if kind == "T_STRING" or kind == "T_NUMBER" or kind == "T_BOOLEAN" or kind == "T_NULL" then
@@ -309,13 +413,16 @@ local function new()
         local given = ...
         if type(given) == "number" then given = tostring(given) end
         if type(given) ~= "string" then tools.need("string", 1, "decode", given) end
-        if #given >= 2 and (byte(given, 1) == 0 or byte(given, 2) == 0) then
+        local first, second = byte(given, 1, 2)
+        if second ~= nil and (first == 0 or second == 0) then
             raise("JSON parser does not support UTF-16 or UTF-32")
         end
-        text = given
-        local value, place = values(0, token(1))
-        local kind, problem, start = token(place)
-        if kind ~= "T_END" then unexpected("the end", kind, problem, start) end
+        text, escape = given, find(given, "\\", 1, true) or HUGE
+        local value, place = read(1, first, 0)
+        if place <= #given then
+            local kind, problem, start = token(place)
+            if kind ~= "T_END" then unexpected("the end", kind, problem, start) end
+        end
         text = nil
         return value
     end
@@ -369,7 +476,7 @@ local function new()
     function cjson.encode_number_precision(...)
         few(1, "encode_number_precision", ...)
         precision = whole(1, "encode_number_precision", (...), 1, 14, ...) or precision
-        number_format = format("%%.%dg", precision)
+        number_format, whole_max = format("%%.%dg", precision), 10 ^ precision
         return precision
     end
     function cjson.encode_keep_buffer(...)
@@ -395,9 +502,10 @@ local function new()
     local function start_over()
         sparse_convert, sparse_ratio, sparse_safe = false, 2, 10
         encode_depth_max, decode_depth_max = 1000, 1000
-        precision, keep_buffer, number_format = 14, true, "%.14g"
+        precision, keep_buffer = 14, true
+        number_format, whole_max = "%.14g", 1e14
         encode_invalid, decode_invalid = false, true
-        pieces, text = nil, nil
+        text = nil
     end
     cjson.new = new
     return cjson, start_over
