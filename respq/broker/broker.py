@@ -635,16 +635,26 @@ class Broker:
     ) -> Reply:
         """Run a request inside of another command, EXEC or a script, as a part of it."""
         command.calls += 1
+        call, engine = session.call, self.engine
+        call.now_ms = now_ms
+        start = len(engine.records)
         try:
-            bound = command.bind(request)
+            if len(request) == command.plain_length:
+                reply = command.handler(call, *request[command.words_count :])
+            else:
+                arguments, options = command.bind(request)
+                reply = command.handler(call, *arguments, **options)
+        except PayloadsAway as away:
+            reply = _until_read(away)
         except Exception as error:
-            return self._refused(command, error, len(self.engine.records))
-        reply = self._call(session, command, bound, now_ms)
+            return self._refused(command, error, start)
+        if engine.state.ended:
+            engine.settle(now_ms)
         while isinstance(reply, Wait) and reply.db == AWAY:
             self.read_payloads()
-            reply = self._call(session, command, bound, now_ms)
+            reply = self._call(session, command, command.bind(request), now_ms)
         if not isinstance(reply, Wait):
-            return reply
+            return reply  # type: ignore[no-any-return]
         # Nothing else blocks there.
         return None if reply.null_inside else reply.otherwise
 

@@ -205,6 +205,10 @@ class Command:
     _plain_from: int = field(init=False)
     """The least length of a request whose words are the arguments as they are, if none of them
     leads; 0 if there is none such."""
+    _count_at: int = field(init=False)
+    """Where a number stands, if all other words of a request are arguments as they are; else 0."""
+    _count: Callable[..., Any] = field(init=False)
+    """Reads it."""
 
     def __post_init__(self) -> None:
         self.words_count = len(self.name.split())
@@ -234,8 +238,13 @@ class Command:
     def _note_plain(self) -> None:
         """Note which requests need not be read: their words are the arguments."""
         self.plain_length, self._plain_from = -1, 0
+        self._count_at, self._count = 0, bytes
         words = [arg for _, arg in self.arguments]
         variadic = self.variadic[1] if self.variadic is not None else None
+        if variadic is not None and variadic.rest and variadic.is_plain and not self.options:
+            *first, count = words
+            if all(arg.is_plain and not arg.optional for arg in first):
+                self._count_at, self._count = self.words_count + len(first), count.read
         if variadic is not None:
             words.append(variadic)
         elif len(words) - self.required_count <= len(self.handler.__defaults__ or ()):
@@ -280,6 +289,10 @@ class Command:
         length = len(request)
         if length == self.plain_length:
             return request[self.words_count :], NO_OPTIONS
+        if 0 < self._count_at < length:
+            place = self._count_at
+            count = self._count(request[place])
+            return [*request[self.words_count : place], count, *request[place + 1 :]], NO_OPTIONS
         if 0 < self._plain_from <= length and not (length - self._plain_from) % self.step:
             first = self.words_count + len(self.arguments)
             if not self._leading or request[first].upper() not in self._leading:

@@ -29,7 +29,7 @@ from respq.config import (
     TRANSACTION_BYTES_MAX,
 )
 from respq.errors import NoScript, RespqError, ScriptError, ScriptOverdue, SyntaxFault, TooBig
-from respq.resp.replies import Encoded, Reply, Simple
+from respq.resp.replies import OK, Encoded, Reply, Simple
 
 if TYPE_CHECKING:
     from respq.broker.broker import Broker
@@ -42,6 +42,9 @@ _RANDOM_LOW = 0x330E
 _RANDOM_START = 0x1234ABCD << 16 | _RANDOM_LOW
 """Of the generator of 48 bits that C libraries have, with their start."""
 _RANDOM_MAX = 2**31 - 1
+_KNOWN_MAX = 1_000
+"""Names of commands, as scripts write them, that are remembered."""
+_OK = True, b"s", OK.text
 _RETURN = re.compile(rb"\breturn\b")
 
 
@@ -82,6 +85,10 @@ class Scripts:
         self._start = 0
         """How many records there were before the run."""
         self._began_s = 0.0
+        self._stops_s = 0.0
+        """When it is to be stopped, if it has written nothing."""
+        self._known: dict[bytes, Command] = {}
+        """By name, as scripts write it."""
         self._written_bytes = 0
         self._read_only = False
         self._may_grow = False
@@ -134,7 +141,6 @@ class Scripts:
                 script.chunk = None
         if self._interpreter is None:
             lent: dict[str, Callable[..., Any]] = {
-                "call": self._call,
                 "call_many": self._call_many,
                 "more": self._more_tokens,
                 "time_is_over": self._time_is_over,
@@ -144,7 +150,8 @@ class Scripts:
                 "random": self._draw,
                 "seed": self._seed,
             }
-            self._interpreter = Interpreter(lent, self.broker.settings.script_memory_bytes_max)
+            limit = self.broker.settings.script_memory_bytes_max
+            self._interpreter = Interpreter(lent, self._call, limit)
         return self._interpreter
 
     def _forget_oldest(self) -> None:
@@ -161,13 +168,13 @@ class Scripts:
         self,
         call: Call,
         text: bytes,
-        keys: Sequence[bytes],
-        arguments: Sequence[bytes],
+        keys_count: int,
+        words: Sequence[bytes],
         *,
         read_only: bool,
     ) -> Reply:
         """Run a script by its text, and return what it returns."""
-        return self.run(call, self._script(text), keys, arguments, read_only=read_only)
+        return self.run(call, self._script(text), keys_count, words, read_only=read_only)
 
     def find(self, sha: bytes) -> Script:
         """Return the script of that SHA-1; raise `NoScript`."""
@@ -180,26 +187,29 @@ class Scripts:
         self,
         call: Call,
         script: Script,
-        keys: Sequence[bytes],
-        arguments: Sequence[bytes],
+        keys_count: int,
+        words: Sequence[bytes],
         *,
         read_only: bool,
     ) -> Reply:
         """Run a script and return what it returns, or the error that it ends with.
 
+        The first of the words are its keys, the others its arguments.
+
         Raises:
             RespqError: the script may not run now; nothing has happened.
             ScriptOverdue: it has written and does not end.
         """
-        self._check_flags(script.flags, read_only)
+        if script.flags.has_shebang:
+            self._check_flags(script.flags, read_only)
         lua = self._lua()
         if script.chunk is None:
             script.chunk = self._compile(script.text)
         self._begin(call, script.flags, read_only)
         returned = lua.run(
             script.chunk,
-            keys,
-            arguments,
+            keys_count,
+            words,
             return_line=script.return_line,
             is_resp3=call.session.protocol == 3,
         )
@@ -209,10 +219,10 @@ class Scripts:
         return _reply(script, returned)
 
     def _check_flags(self, flags: ScriptFlags, read_only: bool) -> None:
-        if read_only and flags.has_shebang and not flags.no_writes:
+        if read_only and not flags.no_writes:
             raise RespqError("Can not execute a script with write flag using *_ro command.")
         shortage = self.broker.shortage
-        if shortage is not None and flags.has_shebang and not (flags.allow_oom or flags.no_writes):
+        if shortage is not None and not (flags.allow_oom or flags.no_writes):
             raise type(shortage)(f"allow-oom flag is not set on the script, and {shortage}")
 
     def _begin(self, call: Call, flags: ScriptFlags, read_only: bool) -> None:
@@ -224,6 +234,7 @@ class Scripts:
         own.call.now_ms = call.now_ms
         self._start = len(self.broker.engine.records)
         self._began_s = self.broker.stopwatch_s()
+        self._stops_s = self._began_s + self.broker.settings.script_ms_max / 1_000
         self._written_bytes = 0
         self._read_only = read_only or flags.no_writes
         self._may_grow = flags.allow_oom
@@ -235,21 +246,44 @@ class Scripts:
     # What scripts are lent.
 
     def _call(self, *words: Token) -> Any:
-        """Run a command; return its reply as commands.py wants it."""
-        overdue = self._time_is_over()
-        if overdue is not None:
-            return overdue
-        reply: Any = self._execute(
-            [word if word.__class__ is bytes else _word(word) for word in words]
-        )
-        kind = reply.__class__
-        if kind is bytes or kind is int:
-            return reply
+        """Run a command; return its reply as commands.py wants it, or what `stop` says.
+
+        It is lent as it is (see `Interpreter`), because nothing is called as often.
+        """
+        lua, broker, session = self._interpreter, self.broker, self._session
+        assert lua is not None
+        try:
+            now_s = broker.stopwatch_s()
+            if now_s >= self._stops_s:
+                overdue = self._overdue(now_s)
+                if overdue is not None:
+                    return lua.fitting(overdue)
+            request = [word if word.__class__ is bytes else _word(word) for word in words]
+            try:
+                command = self._allowed(request)
+            except RespqError as error:
+                return lua.fitting(_refusal(error))
+            reply = broker.execute_inside(session, command, request, session.call.now_ms)
+            if reply.__class__ is int:
+                return reply
+            return lua.fitting(reply if reply.__class__ is bytes else self._told(reply))
+        except Exception as error:
+            return lua.fail(error)
+
+    def _told(self, reply: Any) -> Token | tuple[Token, ...]:
+        """Return a reply, but of an integer or bytes, as commands.py wants it."""
+        kind, protocol = reply.__class__, self._session.protocol
+        if reply is None and protocol == 2:
+            return False
+        if reply is OK:
+            return _OK
         if isinstance(reply, RespqError):
-            return True, b"e", error_text(reply)
+            return _refusal(reply)
+        if kind is list and {*map(type, reply)} == {bytes}:
+            reply, kind = tuple(reply), tuple
         if kind is tuple and len(reply) <= SCRIPT_TOKENS_MAX:
             return True, b"l", *reply
-        found = tokens(reply, self._session.protocol)
+        found = tokens(reply, protocol)
         if len(found) == 1:
             return found[0]
         if len(found) <= SCRIPT_TOKENS_MAX:
@@ -273,60 +307,60 @@ class Scripts:
         del self._tokens[-SCRIPT_TOKENS_MAX:]
         return tuple(found)
 
-    def _execute(self, request: list[bytes]) -> Reply:
-        """Run a command of a script; a refusal is its reply."""
-        broker = self.broker
-        try:
-            command = self._allowed(request)
-        except RespqError as error:
-            return error
-        return broker.execute_inside(self._session, command, request, self._session.call.now_ms)
-
     def _allowed(self, request: list[bytes]) -> Command:
         """Return the command that a request names; raise what keeps a script from it."""
-        broker = self.broker
-        try:
-            command = broker.resolve(request)
-        except RespqError:
-            raise RespqError("Unknown Redis command called from script") from None
-        try:
-            command.check_arity(request)
-        except SyntaxFault:
-            raise RespqError("Wrong number of args calling Redis command from script") from None
+        command = self._known.get(request[0])
+        if command is None:
+            command = self._named(request)
+        if len(request) != command.arity:
+            try:
+                command.check_arity(request)
+            except SyntaxFault:
+                raise RespqError("Wrong number of args calling Redis command from script") from None
         if command.is_noscript:
             raise RespqError("This Redis command is not allowed from script")
         if command.writes:
             if self._read_only:
                 raise RespqError("Write commands are not allowed from read-only scripts.")
-            if not self._has_written and not self._may_grow:
+            if self.broker.shortage is not None and not self._has_written and not self._may_grow:
                 # Once it has written, what it began is to be finished.
-                broker.check_growth(command)
-            self._check_size(command.size_bytes(request))
+                self.broker.check_growth(command)
+            size = self._written_bytes + command.size_bytes(request)
+            if size > TRANSACTION_BYTES_MAX:
+                raise TooBig(
+                    f"the script writes {size} bytes, the limit is {TRANSACTION_BYTES_MAX}: "
+                    "split it"
+                )
+            self._written_bytes = size
         return command
 
-    def _check_size(self, size: int) -> None:
-        if self._written_bytes + size > TRANSACTION_BYTES_MAX:
-            raise TooBig(
-                f"the script writes {self._written_bytes + size} bytes, the limit is "
-                f"{TRANSACTION_BYTES_MAX}: split it"
-            )
-        self._written_bytes += size
+    def _named(self, request: list[bytes]) -> Command:
+        """Return the command that a request names, and remember those that the name tells."""
+        try:
+            command = self.broker.resolve(request)
+        except RespqError:
+            raise RespqError("Unknown Redis command called from script") from None
+        if command.words_count == 1 and len(self._known) < _KNOWN_MAX:
+            self._known[request[0]] = command
+        return command
 
     @property
     def _has_written(self) -> bool:
         return len(self.broker.engine.records) > self._start
 
     def _time_is_over(self) -> tuple[Token, ...] | None:
+        return self._overdue(self.broker.stopwatch_s())
+
+    def _overdue(self, now_s: float) -> tuple[Token, ...] | None:
         """Tell whether the script that runs is to be stopped, and for what reason."""
-        elapsed_ms = (self.broker.stopwatch_s() - self._began_s) * 1_000
         settings = self.broker.settings
-        if elapsed_ms < settings.script_ms_max:
+        if now_s < self._stops_s:
             return None
         if not self._has_written:
             return stop(
                 f"the script was stopped after {settings.script_ms_max} ms: it had written nothing"
             )
-        if elapsed_ms < settings.script_written_ms_max:
+        if (now_s - self._began_s) * 1_000 < settings.script_written_ms_max:
             return None
         raise ScriptOverdue(
             f"a script that has written did not end in {settings.script_written_ms_max} ms: "
@@ -356,6 +390,10 @@ class Scripts:
         # What does not fit becomes what it becomes in C.
         whole = int(seed) if abs(seed) < 2**31 else -(2**31)
         self._random = (whole & 0xFFFFFFFF) << 16 | _RANDOM_LOW
+
+
+def _refusal(error: RespqError) -> tuple[Token, ...]:
+    return True, b"e", error_text(error)
 
 
 def _word(number: Token) -> bytes:

@@ -27,15 +27,15 @@ Mode = Annotated[bytes, Arg(bytes, words=(b"ASYNC", b"SYNC"))]
 @TABLE.command("EVAL", group="scripting", since="0.1.0", flags=_RUN)
 def evaluate(call: Call, script: Bulk, numkeys: NumKeys, *words: KeysAndArgs) -> Reply:
     """Run a script in Lua."""
-    keys, arguments = _split(numkeys, words)
-    return call.broker.scripts.evaluate(call, script, keys, arguments, read_only=False)
+    _check_count(numkeys, words)
+    return call.broker.scripts.evaluate(call, script, numkeys, words, read_only=False)
 
 
 @TABLE.command("EVAL_RO", group="scripting", since="0.1.0", flags=_READ)
 def evaluate_read_only(call: Call, script: Bulk, numkeys: NumKeys, *words: KeysAndArgs) -> Reply:
     """Run a script in Lua that may not write."""
-    keys, arguments = _split(numkeys, words)
-    return call.broker.scripts.evaluate(call, script, keys, arguments, read_only=True)
+    _check_count(numkeys, words)
+    return call.broker.scripts.evaluate(call, script, numkeys, words, read_only=True)
 
 
 @TABLE.command("EVALSHA", group="scripting", since="0.1.0", flags=_RUN)
@@ -43,8 +43,8 @@ def evaluate_known(call: Call, sha1: Bulk, numkeys: NumKeys, *words: KeysAndArgs
     """Run a script that the server has, by the SHA-1 of its text."""
     scripts = call.broker.scripts
     script = scripts.find(sha1)
-    keys, arguments = _split(numkeys, words)
-    return scripts.run(call, script, keys, arguments, read_only=False)
+    _check_count(numkeys, words)
+    return scripts.run(call, script, numkeys, words, read_only=False)
 
 
 @TABLE.command("EVALSHA_RO", group="scripting", since="0.1.0", flags=_READ)
@@ -54,8 +54,8 @@ def evaluate_known_read_only(
     """Run a script that the server has and that may not write, by the SHA-1 of its text."""
     scripts = call.broker.scripts
     script = scripts.find(sha1)
-    keys, arguments = _split(numkeys, words)
-    return scripts.run(call, script, keys, arguments, read_only=True)
+    _check_count(numkeys, words)
+    return scripts.run(call, script, numkeys, words, read_only=True)
 
 
 @TABLE.command("SCRIPT LOAD", group="scripting", since="0.1.0", flags=_MANAGE)
@@ -83,10 +83,9 @@ def script_kill(call: Call) -> Reply:
     raise NotBusy("No scripts in execution right now.")
 
 
-def _split(numkeys: int, words: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Part the keys of a script from its arguments."""
+def _check_count(numkeys: int, words: tuple[bytes, ...]) -> None:
+    """Raise if so many of the words cannot be keys."""
     if numkeys > len(words):
         raise RespqError("Number of keys can't be greater than number of args")
     if numkeys < 0:
         raise RespqError("Number of keys can't be negative")
-    return words[:numkeys], words[numkeys:]

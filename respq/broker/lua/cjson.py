@@ -382,7 +382,9 @@ local function new()
         local word = WORDS[first or 0]
         if first == QUOTE then
             stop = find(text, '"', place + 1, true)
-            if stop ~= nil and stop < escape then return sub(text, place + 1, stop - 1), stop + 1 end
+            if stop ~= nil and stop < escape then
+                return sub(text, place + 1, stop - 1), stop + 1
+            end
             value, stop = read_escaped("value", place)
             return value, stop
         elseif first == OPEN then kind, start, stop = "T_OBJ_BEGIN", place, place + 1
@@ -428,7 +430,9 @@ local function new()
     end
 
     -- Options: each returns what it is from now on.
+    local is_changed = false
     local function few(most, name, ...)
+        is_changed = true
         if select("#", ...) > most then
             bad_argument(most + 1, name, "found too many arguments")
         end
@@ -500,12 +504,14 @@ local function new()
 
     -- For the next script everything is as it was.
     local function start_over()
+        text = nil
+        if not is_changed then return end
+        is_changed = false
         sparse_convert, sparse_ratio, sparse_safe = false, 2, 10
         encode_depth_max, decode_depth_max = 1000, 1000
         precision, keep_buffer = 14, true
         number_format, whole_max = "%.14g", 1e14
         encode_invalid, decode_invalid = false, true
-        text = nil
     end
     cjson.new = new
     return cjson, start_over

@@ -14,6 +14,8 @@ local concat, error, floor, format, next, rawget, select, tonumber, tostring, ty
     tonumber, tostring, type
 local FEW = 12
 -- More arguments than that are sent as one text with their lengths.
+local PLAIN = {string = true, number = true}
+local call = host.call
 
 local build
 local function items(tokens, place, count, take)
@@ -77,6 +79,7 @@ local function reply(first, operation, ...)
     if operation == "e" then return (...), true end
     if operation == "x" then tools.stop(...) end
     if operation == "l" then return {...}, false end
+    if operation == "s" then return {ok = (...)}, false end
     if operation ~= "+" then return (build({first, operation, ...}, 1)), false end
     local tokens = {...}
     while append(tokens, host.more()) > 0 do end
@@ -96,13 +99,16 @@ local function ask(...)
         return "ERR Please specify at least one argument for this redis lib call", true
     end
     if count <= FEW then
-        for place = 1, count do
-            local kind = type((select(place, ...)))
-            if kind ~= "string" and kind ~= "number" then
-                return "ERR Lua redis lib command arguments must be strings or integers", true
-            end
+        local first, second, third, fourth = ...
+        local are_plain = PLAIN[type(first)] and (count < 2 or PLAIN[type(second)])
+            and (count < 3 or PLAIN[type(third)]) and (count < 4 or PLAIN[type(fourth)])
+        for place = 5, count do
+            are_plain = are_plain and PLAIN[type((select(place, ...)))]
         end
-        return reply(host.call(...))
+        if not are_plain then
+            return "ERR Lua redis lib command arguments must be strings or integers", true
+        end
+        return reply(call(...))
     end
     local words, sizes = {...}, {}
     for place = 1, count do
@@ -302,7 +308,7 @@ function commands.begin(is_resp3)
     speaks = 2
 end
 
--- A plain value as it is; else true, a letter and what it is: "o" the text of a status, "x" of an
+-- A text as it is; else true, a letter and what it is: "o" the text of a status, "x" of an
 -- error, "r" the bytes of a reply.
 function commands.finish(value)
     local kind = type(value)

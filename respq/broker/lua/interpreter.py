@@ -48,26 +48,37 @@ _PAIR_BYTES = 64
 """Of a value in Lua, besides its bytes."""
 _GARBAGE_BYTES = 16 * MIB
 """A run that leaves more than that behind has it collected."""
+_WORDS_FEW = 100
+"""So many keys and arguments are handed over one by one."""
 _NO_MEMORY = b"ERR not enough memory"
 
 _GLUE = rb"""
 local host, tools, commands, start_over, COROUTINES_MAX = ...
 local begin, finish, run, clean = commands.begin, commands.finish, tools.run, tools.clean
-local function cleaned(...)
+local select, unpack = select, unpack
+
+-- The keys and arguments follow as they are, or, if their number is said to be -1, as two tables.
+return function(chunk, return_line, is_resp3, keys_count, ...)
+    local keys, arguments
+    if keys_count == 0 then keys, arguments = {}, {...}
+    elseif keys_count == 1 then keys, arguments = {(...)}, {select(2, ...)}
+    elseif keys_count < 0 then keys, arguments = ...
+    else
+        keys, arguments = {unpack({...}, 1, keys_count)}, {select(keys_count + 1, ...)}
+    end
+    begin(is_resp3)
+    local result, kind, text, source, line = run(chunk, return_line, keys, arguments, finish)
     start_over()
     if clean() > COROUTINES_MAX then host.wear_out() end
-    return ...
-end
-return function(chunk, return_line, is_resp3, keys, arguments)
-    begin(is_resp3)
-    return cleaned(run(chunk, return_line, keys, arguments, finish))
+    if kind == nil then return result end
+    return result, kind, text, source, line
 end
 """
 Function = Callable[..., Any]
 Chunk = Any
 """A compiled script."""
-Returned = None | bytes | tuple[Any, ...]
-"""What a script returned: nothing, a string, or what `finish` in commands.py says."""
+Returned = None | bytes | int | tuple[Any, ...]
+"""What a script returned: nothing, a plain value, or what `finish` in commands.py says."""
 
 
 class BadScript(RespqError):
@@ -75,9 +86,13 @@ class BadScript(RespqError):
 
 
 class Interpreter:
-    """Compiles and runs scripts, with what ``host`` lends them."""
+    """Compiles and runs scripts, with what ``host`` lends them.
 
-    def __init__(self, host: dict[str, Function], memory_bytes_max: int) -> None:
+    What is behind `redis.call` is lent without a guard: it has to keep to the rules itself, by
+    `fail` and `fitting`.
+    """
+
+    def __init__(self, host: dict[str, Function], call: Function, memory_bytes_max: int) -> None:
         """Start Lua; raise `RespqError` if it is not installed."""
         if lua51 is None:
             raise RespqError(
@@ -98,13 +113,15 @@ class Interpreter:
             unpack_returned_tuples=True,
             max_memory=0,
         )
-        self._set_up(_LENT | host)
+        self._used_bytes = self._lua.get_memory_used
+        self._set_up(_LENT | host, call)
 
-    def _set_up(self, host: dict[str, Function]) -> None:
+    def _set_up(self, host: dict[str, Function], call: Function) -> None:
         lent = self._lua.table_from(
             {name.encode(): self._lend(function) for name, function in host.items()}
         )
         lent[b"wear_out"] = self._wear_out
+        lent[b"call"] = call
         tools = self._load(sandbox.SOURCE, lent, SCRIPT_STEPS)
         called = self._load(
             commands.SOURCE, lent, tools, SCRIPT_REPLY_DEPTH_MAX, REDIS_VERSION.encode()
@@ -136,26 +153,36 @@ class Interpreter:
             try:
                 returned = function(*arguments)
             except Exception as error:
-                self.fault = self.fault or error
-                return STOP
-            if returned.__class__ is bytes and not self.fits(len(returned)):
-                return STOP
-            if returned.__class__ is tuple and not self.fits(_size(returned)):
-                return STOP
-            return returned
+                return self.fail(error)
+            return self.fitting(returned)
 
         return lent
 
+    def fail(self, error: Exception) -> Any:
+        """Keep what was raised in Python for the end of the run; return what stops the script."""
+        self.fault = self.fault or error
+        return STOP
+
+    def fitting(self, returned: Any) -> Any:
+        """Return what Python is to return to Lua, or what stops the script if it does not fit."""
+        if returned.__class__ is bytes:
+            size = len(returned)
+        elif returned.__class__ is tuple:
+            size = _size(returned)
+        else:
+            return returned
+        return returned if self.fits(size) else STOP
+
     def fits(self, size: int) -> bool:
         """Tell whether so many bytes may be handed to Lua; make room for a few if not."""
-        used = self._lua.get_memory_used()
+        used = self._used_bytes()
         if used + size + _MARGIN_BYTES <= self._limit_bytes:
             return True
         self._lua.set_max_memory(used + _MARGIN_BYTES)
         return False
 
     def _make_room(self, size: int) -> None:
-        self._limit_bytes = self._lua.get_memory_used() + self.memory_bytes_max + size
+        self._limit_bytes = self._used_bytes() + self.memory_bytes_max + size
         self._lua.set_max_memory(self._limit_bytes)
 
     def compile(self, text: bytes) -> Chunk:
@@ -173,37 +200,39 @@ class Interpreter:
     def run(
         self,
         chunk: Chunk,
-        keys: Sequence[bytes],
-        arguments: Sequence[bytes],
+        keys_count: int,
+        words: Sequence[bytes],
         *,
         return_line: int,
         is_resp3: bool,
     ) -> Returned:
         """Run a script and return what it did, or (True, b"x", error[, source[, line]]).
 
-        The line in which it returns is where errors are said to be whose place Lua forgets.
+        Its keys and arguments are ``words``. The line in which it returns is where errors are said
+        to be whose place Lua forgets.
 
         If `fault` is set then, what was returned means nothing.
         """
         lua = self._lua
         self.fault = None
-        size = sum(map(len, keys)) + sum(map(len, arguments))
-        before = lua.get_memory_used()
-        self._limit_bytes = limit = (
-            before + self.memory_bytes_max + 2 * (size + _PAIR_BYTES * (len(keys) + len(arguments)))
-        )
+        size = sum(map(len, words)) + _PAIR_BYTES * len(words)
+        before = self._used_bytes()
+        self._limit_bytes = limit = before + self.memory_bytes_max + 2 * size
         lua.set_max_memory(limit)
         try:
-            returned = self._run(
-                chunk, return_line, is_resp3, lua.table_from(keys), lua.table_from(arguments)
-            )
+            if len(words) <= _WORDS_FEW:
+                returned = self._run(chunk, return_line, is_resp3, keys_count, *words)
+            else:
+                keys = lua.table_from(words[:keys_count])
+                arguments = lua.table_from(words[keys_count:])
+                returned = self._run(chunk, return_line, is_resp3, -1, keys, arguments)
         except lua51.LuaError as error:
             # Memory ran out where nothing could catch it any more, or an error in an error.
             self.is_worn = True
             reason = str(error).partition("\n")[0]
             text = _NO_MEMORY if isinstance(error, MemoryError) else f"ERR {reason}".encode()
             returned = True, b"x", text
-        if lua.get_memory_used() - before > _GARBAGE_BYTES:
+        if self._used_bytes() - before > _GARBAGE_BYTES:
             lua.gccollect()
         return returned  # type: ignore[no-any-return]
 

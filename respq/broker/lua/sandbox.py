@@ -72,13 +72,11 @@ local function need(kind, place, name, ...)
 end
 tools.need = need
 
--- What a shield hides, by shield.
+-- What a shield hides, by shield. Nothing that scripts have can write to a shield itself.
 local behind = setmetatable({}, {__mode = "k"})
-local fallen = {}
 local function shield(hidden, missing)
     local face = {}
     behind[face] = hidden
-    fallen[#fallen + 1] = face
     if missing ~= nil then setmetatable(hidden, {__index = missing}) end
     return setmetatable(face, {
         __index = hidden,
@@ -407,16 +405,21 @@ local function handler(problem)
     return problem
 end
 
--- Run a script; return what `finish` makes of its result, or true, "x", the error and its place.
+-- Run a script; return its result if it is plain, or what `finish` makes of it, or true, "x", the
+-- error and its place.
 function tools.run(chunk, line, keys, arguments, finish)
     globals.KEYS, globals.ARGV = keys, arguments
     return_line = line
     is_running = true
     local ok, result = xpcall(chunk, handler)
     if ok then
-        local kind, text
+        local kind = type(result)
+        if kind == "string" then return result end
+        if kind == "number" and result % 1 == 0 and result > -2 ^ 53 and result < 2 ^ 53 then
+            return result
+        end
+        local text
         ok, result, kind, text = pcall(finish, result)
-        if ok and kind == nil then return result end
         if ok then return result, kind, text end
         result = handler(result)
     end
@@ -429,7 +432,7 @@ function tools.run(chunk, line, keys, arguments, finish)
 end
 
 -- Leave nothing behind; return how many coroutines there were.
-function tools.clean(...)
+function tools.clean()
     is_running = false
     globals.KEYS, globals.ARGV = nil, nil
     if over ~= nil then
@@ -440,14 +443,6 @@ function tools.clean(...)
         for thread in next, threads do
             sethook(thread)
             threads[thread] = nil
-        end
-    end
-    for place = 1, #fallen do
-        local face = fallen[place]
-        local key = next(face)
-        while key ~= nil do
-            rawset(face, key, nil)
-            key = next(face)
         end
     end
     return made

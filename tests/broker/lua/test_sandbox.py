@@ -298,7 +298,8 @@ def test_pairs_sees_through_what_is_read_only(harness: Harness) -> None:
 
 VALUES = """
     nil, true, 0, -1, 1.5, 2^31, 2^53, 2^64, -2^70, 1/0, -1/0, 0/0, '', '0', 'x', '<i4', 's', '\\0',
-    ('x'):rep(300), {}, {1, 2}, {a = 1}, print_, cjson.null, redis, coroutine.create(function() end)
+    ('x'):rep(300), {}, {1, 2}, {a = 1}, print_, cjson.null, redis, coroutine.create(function() end),
+    _G
 """
 LIBRARIES = [
     *("redis", "cjson", "cmsgpack", "bit", "struct"),
@@ -334,6 +335,9 @@ def test_no_function_is_at_a_loss_with_any_values(library: str) -> None:
     assert answer(harness.default, script) == b"done"
     assert not harness.errors
     check_goes_on(harness)
+    # Alone this looks at the tables that scripts share as they are: nothing is in them.
+    for shared in LIBRARIES:
+        assert answer(harness.default, f"return table.foreach({shared}, tostring)") is None
 
 
 def test_many_coroutines_leave_nothing(monkeypatch: pytest.MonkeyPatch, harness: Harness) -> None:
