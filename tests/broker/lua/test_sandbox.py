@@ -298,8 +298,8 @@ def test_pairs_sees_through_what_is_read_only(harness: Harness) -> None:
 
 VALUES = """
     nil, true, 0, -1, 1.5, 2^31, 2^53, 2^64, -2^70, 1/0, -1/0, 0/0, '', '0', 'x', '<i4', 's', '\\0',
-    ('x'):rep(300), {}, {1, 2}, {a = 1}, print_, cjson.null, redis, coroutine.create(function() end),
-    _G
+    ('x'):rep(300), {}, {1, 2}, {a = 1}, print_, cjson.null, redis, _G,
+    coroutine.create(function() end)
 """
 LIBRARIES = [
     *("redis", "cjson", "cmsgpack", "bit", "struct"),
