@@ -125,9 +125,9 @@ TURN_MS_MAX = 5
 TURN_CLIENTS_MAX = 250
 """Clients that ask for the same, as many different things, or ends of waits: more end a turn while
 sockets are still read, or of ten thousand at once all would wait until the last was read."""
-LINGER_US = 60
-"""So long after a turn of one client the loop looks for more again and again before it sleeps: a
-client that asks again when it has its reply finds a processor that is awake, and warm caches."""
+LINGER_US = 250
+"""So long the loop looks for requests again and again before it sleeps, where they have come at
+shorter intervals on average; 0 for never."""
 TURN_REPLY_BYTES_MAX = 1 * MIB
 """Replies of one connection in one turn: beyond, it is not executed further until they are sent."""
 RUN_MAX = 128

@@ -32,7 +32,6 @@ from respq.broker.broker import Broker
 from respq.broker.command import Command
 from respq.config import (
     GROUPED_COMMANDS_MAX,
-    LINGER_US,
     TURN_CLIENTS_MAX,
     TURN_MS_MAX,
     Settings,
@@ -47,6 +46,7 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Batch, Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.lag import STALL_S, LoopLag, Stalls
+from respq.runtime.linger import Linger
 from respq.runtime.payloads import PayloadReader
 from respq.runtime.pressure import Pressure
 from respq.runtime.traffic import Traffic
@@ -103,9 +103,8 @@ class Core:
         self._turn_is_open = False
         self._turn_began_s = 0.0
         self._is_behind = False
-        self.lingers = False
-        """Whether the loop is kept from sleeping."""
-        self._lingers_until_s = 0.0
+        self.linger: Linger | None = None
+        """None where the loop may sleep whenever it likes."""
         self._throttled: list[Client] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_ms = NEVER_MS
@@ -129,7 +128,9 @@ class Core:
             return self._now_ms
         self._turn_is_open = True
         self.loop.call_soon(self.end_turn)
-        self._turn_began_s = self._stopwatch_s()
+        self._turn_began_s = began_s = self._stopwatch_s()
+        if self.linger is not None:
+            self.linger.begin(began_s)
         now_ms = self._now_ms = self.clock.now_ms()
         broker = self.broker
         if not broker.loading and broker.next_deadline_ms() <= now_ms:
@@ -313,11 +314,8 @@ class Core:
         turn_s = ended_s - self._turn_began_s
         if turn_s > STALL_S:
             self.stalls.add(turn_s)
-        if is_lone:
-            self._lingers_until_s = ended_s + LINGER_US / 1_000_000
-            if not self.lingers:
-                self.lingers = True
-                self.loop.call_soon(self._linger)
+        if self.linger is not None:
+            self.linger.end(ended_s, is_lone=is_lone)
         if self._is_behind or self._arrivals or self._groups:
             self._is_behind = False
             self.begin_turn()
@@ -336,13 +334,6 @@ class Core:
             and not self._arrivals
             and len(next(iter(groups.values())).clients) == 1
         )
-
-    def _linger(self) -> None:
-        """Keep the loop from sleeping for a moment: it looks whether a lone client asks again."""
-        if self._stopwatch_s() < self._lingers_until_s:
-            self.loop.call_soon(self._linger)
-        else:
-            self.lingers = False
 
     def deliver(self) -> None:
         """Hand replies of finished waits, and messages, to their clients; end those who must go.

@@ -35,6 +35,7 @@ from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
 from respq.runtime.compactor import Compactor
 from respq.runtime.core import Core
+from respq.runtime.linger import Linger
 from respq.runtime.payloads import PayloadReader
 from respq.runtime.pressure import LEVEL_NAMES, resident_bytes
 from respq.runtime.space import Space
@@ -45,11 +46,14 @@ from respq.server.idle import IdleTimeout
 from respq.server.listener import Listeners
 from respq.server.logs import Log, open_log
 from respq.server.memory import fit_memory
+from respq.server.processors import usable_processors
 
 if TYPE_CHECKING:
     from respq.http.app import Sidecar
 
 _DRAIN_LOOK_S = 0.02
+_LINGER_PROCESSORS_MIN = 2
+"""Of one alone a loop that stays awake takes what its clients need to ask again."""
 _CONFIGURE_GC = (10_000, 2, 10_000)
 """Jobs are not tracked, so what a collection walks is mostly what never dies: seldom, and few.
 
@@ -88,6 +92,8 @@ class Server:
         self.broker.loading = True
         self.core = Core(self.broker, self.clock, settings, self.loop, fail=self.fail)
         self.core.pressure.report = log.warning
+        if usable_processors() >= _LINGER_PROCESSORS_MIN:
+            self.core.linger = Linger(self.loop, self.clock.stopwatch_s)
         self.sidecar = _sidecar(self.core, settings)
         self.listeners = Listeners(settings, lambda: Connection(self))
         self.connections: dict[int, Connection] = {}

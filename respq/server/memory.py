@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from respq.config import Settings
+from respq.server.cgroups import ROOT, files, words_in
 from respq.server.logs import Log
-
-_ROOT = Path("/")
 
 
 def fit_memory(settings: Settings, log: Log) -> Settings:
@@ -30,7 +29,7 @@ def machine_bytes() -> int:
         return 0
 
 
-def find_limit(machine_bytes: int, root: Path = _ROOT) -> tuple[int, str]:
+def find_limit(machine_bytes: int, root: Path = ROOT) -> tuple[int, str]:
     """Return the smallest limit in bytes, and where it was found: ``cgroup`` or ``machine``.
 
     The limit of a cgroup that has none is larger than any machine.
@@ -43,29 +42,7 @@ def find_limit(machine_bytes: int, root: Path = _ROOT) -> tuple[int, str]:
 
 def _cgroup_limits(root: Path) -> Iterator[int]:
     """Yield the limits of the process' cgroups and of those above them, of both versions."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            mount, name = root / "sys/fs/cgroup", "memory.max"
-        elif "memory" in controllers.split(","):
-            mount, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
-        else:
-            continue
-        # A container may see only its own cgroup, at the root, and be told the path of the host.
-        directory = mount / path.lstrip("/")
-        for each in (directory, *directory.parents):
-            if each.is_relative_to(mount):
-                yield from _limit_in(each / name)
-
-
-def _limit_in(file: Path) -> Iterator[int]:
-    try:
-        text = file.read_text().strip()
-    except OSError:
-        return
-    if text.isdigit():  # Else it is "max".
-        yield int(text)
+    for file in files(root, "memory", ("memory.max", "memory.limit_in_bytes")):
+        for word in words_in(file):
+            if word.isdigit():  # Else it is "max".
+                yield int(word)

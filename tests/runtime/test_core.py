@@ -31,6 +31,7 @@ from respq.runtime.client import Pops
 from respq.runtime.clock import Clock
 from respq.runtime.committer import Committer
 from respq.runtime.core import Core
+from respq.runtime.linger import Linger
 from respq.runtime.zones import load_zone
 from tests.harness import image
 
@@ -323,36 +324,15 @@ def test_a_stateless_reply_keeps_its_place_behind_those_that_wait() -> None:
     scenario(test)
 
 
-@pytest.mark.parametrize(("linger_us", "lingers"), [(10**12, True), (0, False)])
-def test_the_loop_stays_awake_for_a_while_after_a_turn_of_one_client(
-    monkeypatch: pytest.MonkeyPatch, linger_us: int, lingers: bool
-) -> None:
-    monkeypatch.setattr(core, "LINGER_US", linger_us)
-
+def test_turns_tell_the_linger_when_they_begin_and_end() -> None:
     async def test(rig: Rig) -> None:
-        assert not rig.core.lingers
+        linger = rig.core.linger = Linger(rig.core.loop, time.perf_counter, linger_us=10**12)
+        assert not linger.is_awake
 
         Remote(rig).arrive("PING")
         await turns()
 
-        assert rig.core.lingers is lingers
-
-    scenario(test)
-
-
-def test_the_loop_sleeps_after_a_turn_of_several_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "LINGER_US", 10**12)
-
-    async def test(rig: Rig) -> None:
-        for line in ("PING", "QLEN q"):
-            Remote(rig).arrive(line)
-        await turns()
-        assert not rig.core.lingers
-
-        for _ in range(2):
-            Remote(rig).arrive("QLEN q")
-        await turns()
-        assert not rig.core.lingers
+        assert linger.is_awake
 
     scenario(test)
 
