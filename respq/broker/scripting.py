@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from respq.broker.call import Call
 from respq.broker.command import Command
-from respq.broker.lua.interpreter import Chunk, Interpreter, Returned, stop
+from respq.broker.lua.interpreter import STOP, Chunk, Interpreter, Returned, stop
 from respq.broker.lua.shebang import ScriptFlags, read_shebang
 from respq.broker.lua.tokens import Token, error_text, tokens
 from respq.broker.session import Session
@@ -258,15 +258,21 @@ class Scripts:
                 overdue = self._overdue(now_s)
                 if overdue is not None:
                     return lua.fitting(overdue)
-            request = [word if word.__class__ is bytes else _word(word) for word in words]
-            try:
-                command = self._allowed(request)
-            except RespqError as error:
-                return lua.fitting(_refusal(error))
+            request: list[Any] = [*words]
+            for word in words:
+                if word.__class__ is not bytes:
+                    request = [*map(_word, words)]
+                    break
+            command = self._known.get(request[0])
+            if command is None or command.writes or len(request) != command.arity:
+                try:
+                    command = self._allowed(request)
+                except RespqError as error:
+                    return lua.fitting(_refusal(error))
             reply = broker.execute_inside(session, command, request, session.call.now_ms)
-            if reply.__class__ is int:
-                return reply
-            return lua.fitting(reply if reply.__class__ is bytes else self._told(reply))
+            if reply.__class__ is bytes:
+                return reply if lua.fits(len(reply)) else STOP
+            return reply if reply.__class__ is int else lua.fitting(self._told(reply))
         except Exception as error:
             return lua.fail(error)
 
@@ -335,12 +341,13 @@ class Scripts:
         return command
 
     def _named(self, request: list[bytes]) -> Command:
-        """Return the command that a request names, and remember those that the name tells."""
+        """Return the command that a request names; remember those for which a name is enough."""
         try:
             command = self.broker.resolve(request)
         except RespqError:
             raise RespqError("Unknown Redis command called from script") from None
-        if command.words_count == 1 and len(self._known) < _KNOWN_MAX:
+        is_plain = command.words_count == 1 and not command.is_noscript
+        if is_plain and len(self._known) < _KNOWN_MAX:
             self._known[request[0]] = command
         return command
 
@@ -396,8 +403,11 @@ def _refusal(error: RespqError) -> tuple[Token, ...]:
     return True, b"e", error_text(error)
 
 
-def _word(number: Token) -> bytes:
-    return b"%d" % number if isinstance(number, int) else b"%.17g" % float(number)
+def _word(word: Token) -> bytes:
+    """Return an argument as the text that it is in Redis."""
+    if isinstance(word, bytes):
+        return word
+    return b"%d" % word if isinstance(word, int) else b"%.17g" % word
 
 
 def _reply(script: Script, returned: Returned) -> Reply:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.compat.scripts import BROKEN_JSON, BYTES, LIBRARY_VALUES, SCRIPTS, STRUCT_FORMATS
 from tests.handlers.real_redis import RealRedis, Tree, tree
@@ -18,6 +19,8 @@ UNHURRIED = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 TRANSCODE = "return cjson.encode(cjson.decode(ARGV[1]))"
+SEPARATORS = [(",", ":"), (", ", ": "), (" ,\n", "\t: "), (",  ", ":\r\n")]
+"""Of items, and of a key and its value, in JSON."""
 REPACK = "return cmsgpack.pack(cjson.decode(ARGV[1]))"
 UNPACK = "return {pcall(cmsgpack.unpack, ARGV[1])}"
 STRUCT = "return {pcall(struct.unpack, ARGV[1], ARGV[2])}"
@@ -64,9 +67,10 @@ def test_a_script_does_what_it_does_in_redis(both: Both, script: str, protocol: 
 
 def test_json_is_read_and_written_as_redis_does(both: Both) -> None:
     @UNHURRIED
-    @given(value=LIBRARY_VALUES)
-    def try_it(value: Any) -> None:
-        ours, theirs = both.run(2, TRANSCODE, json.dumps(value).encode())
+    @given(value=LIBRARY_VALUES, separators=st.sampled_from(SEPARATORS), is_ascii=st.booleans())
+    def try_it(value: Any, separators: tuple[str, str], is_ascii: bool) -> None:
+        text = json.dumps(value, separators=separators, ensure_ascii=is_ascii)
+        ours, theirs = both.run(2, TRANSCODE, text.encode(errors="surrogatepass"))
         assert ours == theirs
 
     try_it()
