@@ -205,10 +205,6 @@ class Command:
     _plain_from: int = field(init=False)
     """The least length of a request whose words are the arguments as they are, if none of them
     leads; 0 if there is none such."""
-    _fixed_length: int = field(init=False)
-    """Of a request that has each of the arguments and nothing else; -1 if more is to be known."""
-    _reads: tuple[Callable[..., Any], ...] = field(init=False)
-    """How the arguments are read."""
     _count_at: int = field(init=False)
     """Where a number stands, if all other words of a request are arguments as they are; else 0."""
     _count: Callable[..., Any] = field(init=False)
@@ -243,12 +239,7 @@ class Command:
         """Note which requests need not be read: their words are the arguments."""
         self.plain_length, self._plain_from = -1, 0
         self._count_at, self._count = 0, bytes
-        self._fixed_length, self._reads = -1, ()
         words = [arg for _, arg in self.arguments]
-        is_fixed = self.variadic is None and self.last is None and not self._leading
-        if is_fixed and not self._required and not any(arg.optional for arg in words):
-            self._fixed_length = self.words_count + len(words)
-            self._reads = tuple(arg.read for arg in words)
         variadic = self.variadic[1] if self.variadic is not None else None
         if variadic is not None and variadic.rest and variadic.is_plain and not self.options:
             *first, count = words
@@ -298,9 +289,6 @@ class Command:
         length = len(request)
         if length == self.plain_length:
             return request[self.words_count :], NO_OPTIONS
-        if length == self._fixed_length:
-            words = request[self.words_count :]
-            return [read(word) for read, word in zip(self._reads, words, strict=True)], NO_OPTIONS
         if 0 < self._count_at < length:
             place = self._count_at
             count = self._count(request[place])
