@@ -7,6 +7,7 @@ loss, and rounded once, to even: so the texts are those of Redis to the last dig
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -46,7 +47,7 @@ def _exact(text: bytes) -> Fraction | None:
     if decimal is not None:
         if decimal[3] is not None and (len(decimal[3]) > 6 or abs(int(decimal[3])) > 20_000):
             return None
-        return Fraction(text.decode())
+        return Fraction(Decimal(text.decode()))  # Not at once: `int` reads 4,300 digits at most.
     hexadecimal = _HEX.fullmatch(text)
     if hexadecimal is None:
         return None
@@ -69,7 +70,7 @@ def round_to_long_double(first: LongDouble, second: LongDouble) -> Fraction | No
 def show_long_double(number: Fraction) -> bytes:
     """Return a number as Redis writes it: without an exponent, without zeros at the end."""
     scaled = round(number * 10**_DECIMALS)  # Half to even, as printf.
-    digits = str(abs(scaled)).rjust(_DECIMALS + 1, "0")
+    digits = str(Decimal(abs(scaled))).rjust(_DECIMALS + 1, "0")
     text = f"{digits[:-_DECIMALS]}.{digits[-_DECIMALS:]}".rstrip("0").rstrip(".")
     return ("-" if scaled < 0 else "").encode() + text.encode()
 

@@ -40,6 +40,17 @@ def test_sums_are_written_as_redis_writes_them(
     assert total(first, second) == text
 
 
+def test_a_number_may_have_thousands_of_digits() -> None:
+    """Python alone reads and writes 4,300 of them."""
+    text = total(b"0", b"9" * 4_900)
+
+    assert text is not None
+    assert len(text) == 4_901
+    assert text.startswith(b"10000000000000000000270831223069034983322405250407")
+    assert total(b"1", b"0." + b"0" * 4_400 + b"1") == b"1"
+    assert parse_long_double(b"9" * 5_000) is None
+
+
 @pytest.mark.parametrize(
     "text", [b"", b" 1", b"1 ", b"x", b"nan", b"1e5000", b"1e-5000", b"1e99999999", b"0x", b"--1"]
 )
