@@ -120,7 +120,9 @@ GROUPED_RUN_MAX = 64
 """Commands of a pipeline that is executed together with those of other clients."""
 GROUPED_COMMANDS_MAX = 4_000
 """… and of all such pipelines in one turn: it takes some 4 ms."""
-TURN_MS_MAX = 5
+SHARE_MS_MAX = 1
+"""After so long a client with many requests leaves the others to a later turn."""
+TURN_MS_MAX = 4
 """After so long a turn leaves what it has not executed to the next one."""
 TURN_CLIENTS_MAX = 250
 """Clients that ask for the same, as many different things, or ends of waits: more end a turn while

@@ -9,6 +9,7 @@ knows when a reply may leave: that is the runtime's (runtime/core.py).
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
@@ -247,9 +248,11 @@ class Broker:
         return bound
 
     def execute_all(
-        self, session: Session, requests: Arrived, now_ms: int
+        self, session: Session, requests: Arrived, now_ms: int, ends_s: float = math.inf
     ) -> tuple[list[bytes], Arrived]:
         """Run requests in order, until one blocks or ends the session, or the replies are long.
+
+        None is begun when the stopwatch shows ``ends_s``, but for the first.
 
         What the parser refused stands among them as the error; of bytes that are no protocol
         at all, it is the last. Returns the encoded replies, and the requests that were not
@@ -262,7 +265,10 @@ class Broker:
         out: list[bytes] = []
         out_bytes = 0
         left = deque(requests)
+        stopwatch_s = self.stopwatch_s
         while left and not session.closing and out_bytes <= TURN_REPLY_BYTES_MAX:
+            if out and stopwatch_s() > ends_s:
+                break
             request = left.popleft()
             if isinstance(request, Run):
                 replies = self._execute_run(session, request, now_ms)

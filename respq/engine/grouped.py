@@ -13,10 +13,11 @@ The methods that `ReadyOrder` has do the same for who calls them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator
+from collections import deque
+from collections.abc import Collection, Container, Iterable, Iterator
 from functools import cmp_to_key
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 
 from sortedcontainers import SortedDict
 
@@ -188,6 +189,10 @@ class GroupedOrder:
         group = self._groups.get(_name(job))
         if group is not None:
             group.ready.disown(job)
+
+    def parts(self) -> Iterable[deque[Job]]:
+        """Return the deques that it consists of."""
+        return chain.from_iterable(group.ready.parts() for group in self._groups.values())
 
     def clear(self) -> None:
         """Forget every job."""

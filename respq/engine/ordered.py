@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from operator import attrgetter
 
@@ -170,6 +170,10 @@ class ReadyOrder:
         self._ghosts.clear()
         self._ghosts_count = 0
         self.count = 0
+
+    def parts(self) -> Iterable[deque[Job]]:
+        """Return the deques that it consists of."""
+        return self._buckets.values()
 
     def oldest_since_ms(self) -> int | None:
         """Return since when the longest waiting job is READY; None if there is none.

@@ -87,6 +87,10 @@ class Spread(MutableMapping[K, V]):
         """Return the number of entries."""
         return len(self._whole) + sum(map(len, self._shards))
 
+    def parts(self) -> list[dict[K, V]]:
+        """Return the dicts that it consists of."""
+        return [self._whole, *self._shards]
+
     def _dict_of(self, key: K) -> dict[K, V]:
         return self._shards[hash(key) % SHARDS] if self._shards else self._whole
 

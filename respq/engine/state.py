@@ -44,7 +44,15 @@ from respq.engine.jobs.history import (
     after_delivery,
 )
 from respq.engine.jobs.job import BLOCKED, DEAD, DELAYED, DONE, LEASED, READY, Job, Notes
-from respq.engine.jobs.queue import ANY_PHASE, CHUNK_BITS, DELAY_BITS, FOREVER_MS, Queue, Totals
+from respq.engine.jobs.queue import (
+    ANY_PHASE,
+    CHUNK_BITS,
+    DELAY_BITS,
+    FOREVER_MS,
+    Part,
+    Queue,
+    Totals,
+)
 from respq.engine.keys import space
 from respq.engine.keys.space import AnyKey, Keyspace
 from respq.engine.records import (
@@ -85,7 +93,6 @@ from respq.engine.records import (
     WindowOpened,
     WorkerOrdered,
 )
-from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
 Hold = TypeVar("Hold", WindowOpened, GateClosed)
@@ -137,7 +144,9 @@ class State:
         self.passed_over = 0
         """Largest number of an absent object for which replay found a change."""
         self.graveyard: list[dict[int, Job]] = []
-        """Jobs of purged queues, to be freed in slices."""
+        """Jobs of purged queues, to be freed in slices; …"""
+        self.remains: list[Part] = []
+        """… and parts of the indexes in which they stood."""
         self.purging: dict[int, Queue] = {}
         """Queues, by number, in which a purge goes on."""
         self.cancelling: dict[int, Queue] = {}
@@ -170,7 +179,7 @@ class State:
     @property
     def is_behind(self) -> bool:
         """Whether something was begun that the next turns are to go on with."""
-        begun = self.graveyard or self.untold or self.purging or self.cancelling
+        begun = self.graveyard or self.remains or self.untold or self.purging or self.cancelling
         return bool(begun) or self.keys.is_behind
 
     def apply(self, record: Record) -> None:
@@ -532,22 +541,18 @@ class State:
         queue.purging = {}
         self._look_at_purging(queue)
         self._all_ended(queue)
-        self.graveyard += queue.jobs.values()
+        self._clear(queue)
+
+    def _clear(self, queue: Queue) -> None:
+        """Take all jobs from a queue; they, and what they stood in, are freed in slices.
+
+        Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
+        """
+        if self.live:
+            self.graveyard += queue.jobs.values()
+            self.remains += queue.index_parts()
         queue.jobs = {}
-        queue.delayed = Timers()
-        queue.delayed_count = queue.blocked_count = 0
-        queue.ready_bytes = queue.unready_bytes = 0
-        queue.done = {}
-        queue.children = {}
-        queue.orphaned = {}
-        queue.flows = {}
-        queue.begin_order()
-        queue.leases = Spread()
-        queue.dead = {}
-        queue.ids = Spread()
-        queue.keys = Spread()
-        if not self.live:
-            self.graveyard.clear()
+        queue.begin_indexes()
 
     def _phase_purged(self, queue: Queue, record: QueuePurged) -> None:
         phase, below = record.phase, record.below
@@ -591,24 +596,11 @@ class State:
         for gate in queue.gates.values():
             self._untime_hold(gate)
         self._all_ended(queue)
-        self.graveyard += queue.jobs.values()
-        if not self.live:
-            self.graveyard.clear()
+        self._clear(queue)
         self.look_at(queue, 0)
-        # Jobs refer back to the queue, unseen by the garbage collector: no index may keep one.
-        queue.jobs = {}
-        queue.children = {}
-        queue.flows = {}
-        queue.delayed = Timers()
-        queue.leases = Spread()
-        queue.dead = {}
-        queue.done = {}
-        queue.ids = Spread()
-        queue.keys = Spread()
-        queue.ready.clear()
 
-    def free(self, limit: int) -> bool:
-        """Free up to ``limit`` jobs of purged queues; return whether more are left."""
+    def free(self, limit: int) -> None:
+        """Free up to ``limit`` jobs of purged queues, or entries of indexes that held them."""
         while self.graveyard and limit > 0:
             chunk = self.graveyard[-1]
             while chunk and limit > 0:
@@ -619,7 +611,16 @@ class State:
                 limit -= 1
             if not chunk:
                 self.graveyard.pop()
-        return bool(self.graveyard)
+        while self.remains and limit > 0:
+            part = self.remains[-1]
+            take = part.popitem if isinstance(part, dict) else part.pop
+            if len(part) <= limit:
+                self.remains.pop()
+                limit -= len(part)
+            else:
+                for _ in range(limit):
+                    take()
+                limit = 0
 
     # Jobs.
 

@@ -8,7 +8,7 @@ would stay in it until their time, millions under load.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -77,6 +77,10 @@ class Timers(Generic[T]):
         """Yield what is due in each instant, earliest first."""
         for slot in self._slots.values():
             yield slot.values()
+
+    def parts(self) -> Iterable[dict[int, T]]:
+        """Return the dicts that it consists of."""
+        return self._slots.values()
 
     def entries(self) -> set[tuple[int, int]]:
         """Return every pair of instant and number."""

@@ -32,6 +32,9 @@ class Client(Receiver, Protocol):
     def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
         """Execute requests of ``size`` bytes, and hold their replies."""
 
+    def resume(self) -> None:
+        """Execute some of what arrived before and was too much for one turn."""
+
     def waits(self) -> None:
         """Be blocked from now on, by the request that arrived alone."""
 

@@ -32,6 +32,7 @@ from respq.broker.broker import Broker
 from respq.broker.command import Command
 from respq.config import (
     GROUPED_COMMANDS_MAX,
+    SHARE_MS_MAX,
     TURN_CLIENTS_MAX,
     TURN_MS_MAX,
     Settings,
@@ -97,6 +98,9 @@ class Core:
         """By the database and the words before the last argument."""
         self._grouped_count = 0
         """Commands in runs among them."""
+        self._resuming: deque[Client] = deque()
+        """Those who are to go on with what arrived before, the longest waiting first."""
+        self._resumes_soon = False
         self._open: list[Held] = []
         self._flight: list[Held] = []
         self._in_flight = False
@@ -187,6 +191,28 @@ class Core:
         group.add(client, run.lasts, size)
         if not self._turn_is_open:
             self.begin_turn()
+
+    def share_ends_s(self) -> float:
+        """Return when the stopwatch shows that a client has had its share of a turn."""
+        return self._stopwatch_s() + SHARE_MS_MAX / 1_000
+
+    def resume_soon(self, client: Client) -> None:
+        """Have a client go on with what arrived before, in the next round of the loop or later."""
+        self._resuming.append(client)
+        if not self._resumes_soon:
+            self._resumes_soon = True
+            self.loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        """Let those go on who wait for it, as long as half a turn lasts: others have arrived."""
+        ends_s = self._stopwatch_s() + TURN_MS_MAX / 2_000
+        for _ in range(len(self._resuming)):
+            self._resuming.popleft().resume()
+            if self._stopwatch_s() > ends_s:
+                break
+        self._resumes_soon = bool(self._resuming)
+        if self._resumes_soon:
+            self.loop.call_soon(self._resume)
 
     def _execute_arrivals(self) -> None:
         """Execute what arrived, but for clients that were killed meanwhile.

@@ -54,11 +54,11 @@ if TYPE_CHECKING:
 _DRAIN_LOOK_S = 0.02
 _LINGER_PROCESSORS_MIN = 2
 """Of one alone a loop that stays awake takes what its clients need to ask again."""
-_CONFIGURE_GC = (10_000, 2, 10_000)
+_CONFIGURE_GC = (5_000, 1, 30_000)
 """Jobs are not tracked, so what a collection walks is mostly what never dies: seldom, and few.
 
-A collection of the middle generation walks what two of the young one have left: 20,000 objects
-at most, some 3 ms, while queues are made by the thousand and all of them stay.
+A collection of the middle generation walks what two of the young one have left: 10,000 objects
+at most, one or two ms, while queues are made by the thousand and all of them stay.
 """
 _SWITCH_INTERVAL_S = 0.001
 """How long the writer thread waits for the interpreter while the loop is busy; 5 ms by default."""

@@ -298,7 +298,8 @@ class Connection(asyncio.Protocol):
         """Run requests until one blocks or ends the session; hold what is to be said."""
         session = self.session
         began_s = self.core.traffic.begin()
-        out, left = self.broker.execute_all(session, requests, now_ms)
+        ends_s = self.core.share_ends_s()
+        out, left = self.broker.execute_all(session, requests, now_ms, ends_s)
         if left:
             self._backlog.extendleft(reversed(left))
         command = session.command
@@ -345,9 +346,9 @@ class Connection(asyncio.Protocol):
         waits = self._backlog or self._unread or self.parser.held
         if waits and not self._is_resuming:
             self._is_resuming = True
-            self.core.loop.call_soon(self._resume)
+            self.core.resume_soon(self)
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         """Take a turn for what has been waiting."""
         self._is_resuming = False
         if self.has_arrived:

@@ -228,6 +228,25 @@ def test_what_follows_a_command_that_blocks_is_not_run(harness: Harness) -> None
     assert harness.say("QUEUE EXISTS q") == 0
 
 
+def test_what_would_take_longer_than_its_share_is_left(harness: Harness) -> None:
+    instants = iter(range(10))
+    harness.broker.stopwatch_s = lambda: next(instants)
+    requests: Arrived = [[b"PING"]] * 5
+
+    out, left = harness.broker.execute_all(harness.default.session, requests, harness.now_ms, 1.5)
+
+    assert (out, left) == ([b"+PONG\r\n"] * 3, [[b"PING"]] * 2)
+
+
+def test_the_first_request_is_run_however_late_it_is(harness: Harness) -> None:
+    harness.broker.stopwatch_s = lambda: 2.0
+    requests: Arrived = [[b"PING"]] * 5
+
+    out, left = harness.broker.execute_all(harness.default.session, requests, harness.now_ms, 1.5)
+
+    assert (out, left) == ([b"+PONG\r\n"], [[b"PING"]] * 4)
+
+
 def test_what_follows_a_goodbye_is_not_run(harness: Harness) -> None:
     client = harness.client()
     requests: Arrived = [[b"QUIT"], [b"QPUSH", b"q", b"x"]]

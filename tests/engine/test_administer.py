@@ -235,15 +235,16 @@ def test_jobs_that_are_gone_are_freed_in_slices_soon_after(command: str) -> None
     for _ in range(5_000):
         harness.engine.push(harness.now_ms, 0, b"q", [b"x"])
     harness.say(command)
-    assert sum(map(len, harness.engine.state.graveyard)) == 5_000
+    state = harness.engine.state
+    assert sum(map(len, state.graveyard)) == sum(map(len, state.remains)) == 5_000
     assert harness.broker.next_deadline_ms() <= harness.now_ms
 
     left = []
     while harness.broker.tick(harness.now_ms):
-        left.append(sum(map(len, harness.engine.state.graveyard)))
+        left.append(sum(map(len, [*state.graveyard, *state.remains])))
 
-    assert left == [3_000, 1_000]
-    assert harness.engine.state.graveyard == []
+    assert left == [8_000, 6_000, 4_000, 2_000]
+    assert state.graveyard == state.remains == []
     assert harness.broker.next_deadline_ms() > harness.now_ms
 
 

@@ -69,6 +69,9 @@ class Client:
     def take_turn(self, requests: Arrived, size: int, now_ms: int) -> None:
         """Take no part: here commands are run by `Beside.ask`."""
 
+    def resume(self) -> None:
+        """Go on."""
+
     def waits(self) -> None:
         """Be blocked from now on."""
 

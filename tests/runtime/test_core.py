@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,6 +87,7 @@ class Remote:
         self.is_closed = False
         self.is_throttled = False
         self.on_release: Callable[[], None] = lambda: None
+        self.on_resume: Callable[[], None] = lambda: None
         number = len(rig.core.clients) + 1
         self.session = rig.broker.open_session(number)
         rig.core.clients[number] = self
@@ -122,6 +124,9 @@ class Remote:
             pops = self.session.take_pops()
             self.rig.core.hold(self, b"".join(out), pops, stateless=stateless)
         self.rig.core.received((self,), size)
+
+    def resume(self) -> None:
+        self.on_resume()
 
     def waits(self) -> None:
         self.has_arrived = False
@@ -320,6 +325,33 @@ def test_a_stateless_reply_keeps_its_place_behind_those_that_wait() -> None:
 
         assert client.received == [b"+OK\r\n", b"+PONG\r\n", b"+PONG\r\n"]
         assert client.held_count == 0
+
+    scenario(test)
+
+
+def test_those_who_go_on_take_turns_and_let_others_arrive_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core, "TURN_MS_MAX", 0)
+
+    async def test(rig: Rig) -> None:
+        went_on: list[int] = []
+
+        def go_on(which: int) -> None:
+            went_on.append(which)
+            if len(went_on) < 8:
+                rig.core.resume_soon(clients[which])
+
+        clients = [Remote(rig) for _ in range(3)]
+        for which, client in enumerate(clients):
+            client.on_resume = partial(go_on, which)
+            rig.core.resume_soon(client)
+        for _ in range(3):
+            await turns(1)
+        assert went_on == [0, 1, 2]
+
+        await turns(20)
+        assert went_on[:8] == [0, 1, 2, 0, 1, 2, 0, 1]
 
     scenario(test)
 

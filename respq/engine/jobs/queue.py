@@ -23,9 +23,11 @@ and builds them once at its end.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import msgspec
 
@@ -45,6 +47,8 @@ from respq.engine.records import (
 from respq.engine.spread import Spread
 from respq.engine.timers import Timers
 
+Part = dict[Any, Any] | deque[Job]
+"""Of an index, which may hold many jobs."""
 CHUNK_BITS = 16
 DELAY_BITS = 10
 """Delayed jobs that are due in the same 1,024 ms share a slot: a new one costs two dicts, not a
@@ -202,29 +206,13 @@ class Queue:
         """Whether more than its READY jobs decides what it gives out; derived."""
         self.is_guarded = False
         """Whether it may refuse a job for more than its options; derived."""
-        self.delayed: Timers[Job] = Timers()
-        self.delayed_count = 0
-        self.done: dict[int, Job] = {}
-        self.blocked_count = 0
-        self.ready_bytes = 0
-        """Of READY payloads; counted, as those of DELAYED and BLOCKED ones, under MAXBYTES only."""
-        self.unready_bytes = 0
-        self.children: dict[int, dict[int, None]] = {}
-        self.flows: dict[bytes, dict[int, None]] = {}
-        self.orphaned: dict[int, bytes] = {}
-        """By the number of a parent that is gone without being done, what its children are to die
-        of that have not been told."""
         self.cancelling: dict[bytes, FlowCancelling] = {}
         """Flows some jobs of which are still to be cancelled."""
         self.gates: dict[bytes, GateClosed] = {}
         self.ready: ReadyOrder | GroupedOrder
         self.groups: GroupedOrder | None
         """The same as ``ready``, where groups matter."""
-        self.begin_order()
-        self.leases: Spread[bytes, Job] = Spread()
-        self.dead: dict[int, Job] = {}
-        self.ids: Spread[bytes, Job] = Spread()
-        self.keys: Spread[bytes, Job] = Spread()
+        self.begin_indexes()
         self.windows: dict[bytes, WindowOpened] = {}
         self.answers: dict[bytes, AnswerKept] = {}
         self.schedules: dict[bytes, ScheduleSet] = {}
@@ -331,6 +319,34 @@ class Queue:
             self.ready_bytes += count
         elif phase in (DELAYED, BLOCKED):
             self.unready_bytes += count
+
+    def begin_indexes(self) -> None:
+        """Have nothing but ``jobs`` refer to a job."""
+        self.begin_order()
+        self.delayed: Timers[Job] = Timers()
+        self.delayed_count = 0
+        self.leases: Spread[bytes, Job] = Spread()
+        self.dead: dict[int, Job] = {}
+        self.done: dict[int, Job] = {}
+        self.ids: Spread[bytes, Job] = Spread()
+        self.keys: Spread[bytes, Job] = Spread()
+        self.blocked_count = 0
+        self.ready_bytes = 0
+        """Of READY payloads; counted, as those of DELAYED and BLOCKED ones, under MAXBYTES only."""
+        self.unready_bytes = 0
+        self.children: dict[int, dict[int, None]] = {}
+        self.flows: dict[bytes, dict[int, None]] = {}
+        self.orphaned: dict[int, bytes] = {}
+        """By the number of a parent that is gone without being done, what its children are to die
+        of that have not been told."""
+
+    def index_parts(self) -> list[Part]:
+        """Return the dicts and deques in which its jobs stand, besides ``jobs``."""
+        found: list[Part] = [*self.ready.parts(), *self.delayed.parts(), self.dead, self.done]
+        for spread in (self.leases, self.ids, self.keys):
+            found += spread.parts()
+        found += (self.children, self.flows, self.orphaned)
+        return [part for part in found if part]
 
     def begin_order(self) -> None:
         """Have an order without jobs, of the kind that the settings ask for."""
