@@ -373,11 +373,10 @@ def test_replies_over_the_output_limit_end_the_connection_and_put_the_job_back(
     path = str(tmp_path / "socket")
     flags = ("--unix-socket", path, "--output-buffer-bytes-max", "64kb")
 
-    with ServerProcess(None, *flags) as server, Wire(path) as other, Wire(path) as deaf:
+    with ServerProcess(None, *flags) as server, Wire(path) as other:
         for _ in range(16):
             other.ask("QPUSH", "filler", b"x" * 60 * KIB)
-        deaf.send(requests("QPEEK filler COUNT 16\nQPOP wanted BLOCK 0"))
-        until_blocked(other)
+        deaf = blocked_and_deaf(path, other)
 
         other.say("QPUSH wanted precious")
         until_connected(other, 1)
@@ -389,6 +388,22 @@ def test_replies_over_the_output_limit_end_the_connection_and_put_the_job_back(
         assert b"output_buffer_limit_disconnections:1\r" in other.say("INFO stats")
         said = "client closed: it does not read what is sent to it"
         until(lambda: any(said in line for line in server.log))
+        deaf.close()
+
+
+def blocked_and_deaf(path: str, other: Wire) -> Wire:
+    """Return a client that waits for a job, and has not read a large reply before that.
+
+    If that took its whole share of a turn, the pop waits until it reads: then another one tries.
+    """
+    while True:
+        deaf = Wire(path)
+        deaf.send(requests("QPEEK filler COUNT 16\nQPOP wanted BLOCK 0"))
+        until(lambda: b"cmd=qp" in other.say("CLIENT LIST"))
+        if b"cmd=qpop" in other.say("CLIENT LIST"):
+            return deaf
+        deaf.close()
+        until_connected(other, 1)
 
 
 def test_too_much_behind_a_blocked_pop_ends_the_connection(

@@ -209,7 +209,7 @@ def clock_goes_back(patch: Patch) -> None:
     patch.setattr(Clock, "now_ms", lambda clock: int(clock._wall_ms()))
 
 
-@mutant("nothing is done while the journal is read|nothing fails unexpectedly")
+@mutant("nothing is done while the journal is read|nothing fails unexpectedly|nobody waits in vain")
 def effect_before_it_is_refused(patch: Patch) -> None:
     execute = Broker.execute
 

@@ -30,7 +30,7 @@ def test_every_law_holds_in_hours_of_traffic_and_faults(seed: int) -> None:
     assert world.timeline.now_s > HOURS * 3_600
     assert world.laws.replies > 500, "the simulation did not do what it is there for"
     assert world.laws.messages > 500
-    assert world.laws.comparisons > 10
+    assert world.laws.comparisons > 5
     assert world.count["replays"] > 3
 
 
