@@ -47,7 +47,7 @@ from respq.server.mailbox import Mailbox
 from tests.simulation.laws import Broken
 from tests.simulation.run import play
 
-SEEDS = (5, 8, 13)
+SEEDS = (2, 5, 8)
 HOURS = 0.4
 
 LIVING: dict[Any, Any] = relocate._LIVING
