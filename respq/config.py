@@ -111,7 +111,7 @@ PURGE_SLICE = 1_000
 PURGE_WALK = 10_000
 """Jobs that are looked at for it; it takes about 1 ms."""
 FREE_SLICE = 2_000
-"""Purged jobs freed in one turn."""
+"""Purged jobs, and entries of what they stood in, freed in one turn."""
 TURN_COMMANDS_MAX = 256
 """Commands of runs of one connection in one turn: a long pipeline yields to the others."""
 RUN_GAIN = 4
@@ -121,7 +121,7 @@ GROUPED_RUN_MAX = 64
 GROUPED_COMMANDS_MAX = 4_000
 """… and of all such pipelines in one turn: it takes some 4 ms."""
 SHARE_MS_MAX = 1
-"""After so long a client with many requests leaves the others to a later turn."""
+"""After so long a client with many requests leaves what is left to a later turn, if others wait."""
 TURN_MS_MAX = 4
 """After so long a turn leaves what it has not executed to the next one."""
 TURN_CLIENTS_MAX = 250

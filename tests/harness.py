@@ -337,6 +337,7 @@ def discard(state: State) -> None:
         queue.jobs, queue.leases, queue.dead, queue.ids = {}, Spread(), {}, Spread()
         queue.ready.clear()
     state.graveyard.clear()
+    state.remains.clear()
     state.keys = Keyspace()
 
 

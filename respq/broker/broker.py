@@ -219,10 +219,14 @@ class Broker:
             return False
         if self.engine.deliverable(now_ms, sessions[0].db, key):
             return False
+        failures = command.failures
         wait = self._ask(sessions[0], command, bound, now_ms)
         if not isinstance(wait, Wait):
+            command.failures = failures  # Each is to be refused by itself.
             return False
         command.calls += len(sessions)
+        for session in sessions:
+            session.ran(command, now_ms)
         self.waiters.add(sessions, command, bound, wait, now_ms)
         return True
 
@@ -302,7 +306,7 @@ class Broker:
             return []
         if command.run_resp2_only and session.protocol != 2:
             return []
-        session.command = command
+        session.ran(command, now_ms)
         key = head[1] if len(head) > 1 else lasts[0]
         columns = command.run_columns(head, *run.columns)
         replies, pops = self.execute_together(command, session.db, key, columns, now_ms)

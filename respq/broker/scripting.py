@@ -346,8 +346,9 @@ class Scripts:
             command = self.broker.resolve(request)
         except RespqError:
             raise RespqError("Unknown Redis command called from script") from None
-        is_plain = command.words_count == 1 and not command.is_noscript
-        if is_plain and len(self._known) < _KNOWN_MAX:
+        # A container that does something alone is known by its second word.
+        is_plain = isinstance(self.broker.table.entries[request[0].upper()], Command)
+        if is_plain and not command.is_noscript and len(self._known) < _KNOWN_MAX:
             self._known[request[0]] = command
         return command
 

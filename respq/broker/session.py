@@ -147,6 +147,11 @@ class Session:
         self.authenticated = True
         self.decide_guard()
 
+    def ran(self, command: Command, now_ms: int) -> None:
+        """Note a command that was carried out together with others."""
+        self.command = command
+        self.call.now_ms = now_ms
+
     def take_pops(self) -> list[Pop]:
         """Hand over the pops whose replies are about to be held, and begin anew."""
         pops, self.pops = self.pops, []

@@ -601,16 +601,6 @@ class State:
 
     def free(self, limit: int) -> None:
         """Free up to ``limit`` jobs of purged queues, or entries of indexes that held them."""
-        while self.graveyard and limit > 0:
-            chunk = self.graveyard[-1]
-            while chunk and limit > 0:
-                number, job = chunk.popitem()
-                timer_ms = job.timer_ms
-                if timer_ms:
-                    self.timers.remove(timer_ms, number)
-                limit -= 1
-            if not chunk:
-                self.graveyard.pop()
         while self.remains and limit > 0:
             part = self.remains[-1]
             take = part.popitem if isinstance(part, dict) else part.pop
@@ -621,6 +611,16 @@ class State:
                 for _ in range(limit):
                     take()
                 limit = 0
+        while self.graveyard and limit > 0:
+            chunk = self.graveyard[-1]
+            while chunk and limit > 0:
+                number, job = chunk.popitem()
+                timer_ms = job.timer_ms
+                if timer_ms:
+                    self.timers.remove(timer_ms, number)
+                limit -= 1
+            if not chunk:
+                self.graveyard.pop()
 
     # Jobs.
 

@@ -4,7 +4,8 @@ Four readers give the same answer for the same bytes; each leaves what it does n
 to the next:
 
     feed ──► run.py        many requests that differ in their last argument only
-         ├─► pipeline.py   hiredis: many short requests, complete, at once
+         ├─► pipeline.py   hiredis: many short requests, complete, at once, those for one key
+         │                 that follow one another put together by run.py
          ├─► short.py      one short request, complete
          └─► `_advance`    everything, exactly: a token at a time
 

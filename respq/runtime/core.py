@@ -194,7 +194,8 @@ class Core:
 
     def share_ends_s(self) -> float:
         """Return when the stopwatch shows that a client has had its share of a turn."""
-        return self._stopwatch_s() + SHARE_MS_MAX / 1_000
+        others_wait = self._resuming or self._arrivals or self._groups
+        return self._stopwatch_s() + (SHARE_MS_MAX if others_wait else TURN_MS_MAX) / 1_000
 
     def resume_soon(self, client: Client) -> None:
         """Have a client go on with what arrived before, in the next round of the loop or later."""
@@ -206,13 +207,15 @@ class Core:
     def _resume(self) -> None:
         """Let those go on who wait for it, as long as half a turn lasts: others have arrived."""
         ends_s = self._stopwatch_s() + TURN_MS_MAX / 2_000
-        for _ in range(len(self._resuming)):
-            self._resuming.popleft().resume()
-            if self._stopwatch_s() > ends_s:
-                break
-        self._resumes_soon = bool(self._resuming)
-        if self._resumes_soon:
-            self.loop.call_soon(self._resume)
+        try:
+            for _ in range(len(self._resuming)):
+                self._resuming.popleft().resume()
+                if self._stopwatch_s() > ends_s:
+                    break
+        finally:
+            self._resumes_soon = bool(self._resuming)
+            if self._resumes_soon:
+                self.loop.call_soon(self._resume)
 
     def _execute_arrivals(self) -> None:
         """Execute what arrived, but for clients that were killed meanwhile.
@@ -221,7 +224,10 @@ class Core:
         long is left to the next one.
         """
         self.deliver()  # A client whose wait is over may have said more: it is answered in order.
-        ends_s = self._turn_began_s + TURN_MS_MAX / 1_000
+        # Where others went on before, there is half of a turn left all the same.
+        ends_s = max(
+            self._turn_began_s + TURN_MS_MAX / 1_000, self._stopwatch_s() + TURN_MS_MAX / 2_000
+        )
         groups, self._groups = iter(self._groups.items()), {}
         self._grouped_count = 0
         for (db, words), group in groups:
@@ -271,7 +277,7 @@ class Core:
         if count == len(clients) == len(group.lasts):
             for client in clients:
                 client.has_arrived = False
-                client.session.command = command
+                client.session.ran(command, self._now_ms)
             self.hold_all(zip(clients, replies, zip(pops) if pops else repeat(())))  # noqa: B905
             self.received(clients, sum(group.sizes))
             return
@@ -280,7 +286,7 @@ class Core:
         start = 0
         for client, lasts, size in group.members():
             end = start + len(lasts)
-            client.session.command = command
+            client.session.ran(command, self._now_ms)
             if start < count:
                 held.append((client, b"".join(replies[start:end]), pops[start:end]))
             if end <= count:

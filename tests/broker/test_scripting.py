@@ -45,6 +45,32 @@ def in_resp3(harness: Harness) -> Client:
     return client
 
 
+def test_a_container_that_does_something_alone_is_still_one(harness: Harness) -> None:
+    client = harness.default
+
+    alone = answer(client, "return #redis.call('COMMAND')")
+
+    assert answer(client, "return redis.call('COMMAND', 'COUNT')") == alone
+    assert answer(client, "return #redis.call('command')") == alone
+    assert answer(client, "return redis.call('command', 'count')") == alone
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 250])
+@pytest.mark.parametrize("keys", ["none", "one", "all but one", "all"])
+def test_keys_and_arguments_are_told_apart_however_many_there_are(
+    harness: Harness, count: int, keys: str
+) -> None:
+    numkeys = {"none": 0, "one": 1, "all but one": count - 1, "all": count}[keys]
+    words = [str(number) for number in range(count)]
+    script = "return {#KEYS, #ARGV, table.concat(KEYS, ' '), table.concat(ARGV, ' ')}"
+
+    told = answer(harness.default, script, str(numkeys), *words)
+
+    assert told[:2] == [numkeys, count - numkeys]
+    assert told[2].split() == [word.encode() for word in words[:numkeys]]
+    assert told[3].split() == [word.encode() for word in words[numkeys:]]
+
+
 class Stopwatch:
     """Goes on by a step each time that it is looked at."""
 

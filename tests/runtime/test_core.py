@@ -356,6 +356,21 @@ def test_those_who_go_on_take_turns_and_let_others_arrive_meanwhile(
     scenario(test)
 
 
+def test_a_share_is_shorter_where_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "SHARE_MS_MAX", 60_000)
+    monkeypatch.setattr(core, "TURN_MS_MAX", 3_600_000)
+
+    async def test(rig: Rig) -> None:
+        now_s = time.perf_counter()
+        alone_s = rig.core.share_ends_s()
+        Remote(rig).arrive("PING")
+        together_s = rig.core.share_ends_s()
+
+        assert together_s < now_s + 1_800 < alone_s
+
+    scenario(test)
+
+
 def test_turns_tell_the_linger_when_they_begin_and_end() -> None:
     async def test(rig: Rig) -> None:
         linger = rig.core.linger = Linger(rig.core.loop, time.perf_counter, linger_us=10**12)
@@ -940,7 +955,10 @@ def test_of_clients_who_ask_together_those_wait_for_whom_nothing_is_left(
 
         assert [client.session.waiter is not None for client in clients] == [False, True, True]
         assert [client.has_arrived for client in clients] == [False] * 3
-        assert rig.broker.resolve([b"QPOP"]).calls == calls + 3
+        pop = rig.broker.resolve([b"QPOP"])
+        assert pop.calls == calls + 3
+        assert [client.session.command for client in clients] == [pop] * 3
+        assert [client.session.call.now_ms for client in clients] == [rig.wall_ms] * 3
         owner.send("QMPUSH q 2 b c")
         await until(lambda: all(client.received for client in clients))
         payloads = [client.received[0].split(b"\r\n")[-2] for client in clients]

@@ -316,7 +316,9 @@ def messages_in_the_wrong_order(patch: Patch) -> None:
     patch.setattr(PubSub, "heard", heard_backwards)
 
 
-@mutant("replies come in the order of requests|no reply before its commit")
+@mutant(
+    "replies come in the order of requests|no reply before its commit|nothing fails unexpectedly"
+)
 def reply_before_those_that_wait_for_the_disk(patch: Patch) -> None:
     hold = Core.hold
 

@@ -308,8 +308,8 @@ function commands.begin(is_resp3)
     speaks = 2
 end
 
--- A text as it is; else true, a letter and what it is: "o" the text of a status, "x" of an
--- error, "r" the bytes of a reply.
+-- A text as it is; else true, a letter and what it is: "i" a number, "o" the text of a status,
+-- "x" of an error, "r" the bytes of a reply.
 function commands.finish(value)
     local kind = type(value)
     if kind == "string" then return value end

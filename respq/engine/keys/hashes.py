@@ -166,10 +166,7 @@ def put(keys: Keyed, now_ms: int, db: int, name: bytes, words: Sequence[bytes]) 
 def put_each(
     keys: Keyed, now_ms: int, db: int, name: bytes, fields: list[bytes], values: list[bytes]
 ) -> list[int]:
-    """Give each field its value, one after the other; tell for each how many are new: 0 or 1.
-
-    There are `RECORD_FIELDS_MAX` at most.
-    """
+    """Give each field its value, one after the other; tell for each how many are new: 0 or 1."""
     key = keys.key_or_new(now_ms, db, name, Hash)
     value = key.value
     news = [1 if each is None else 0 for each in value.entries.find_all(fields)]
@@ -185,7 +182,9 @@ def put_each(
         or longest > _LISTPACK_BYTES_MAX
         or len(value) + sum(news) > _LISTPACK_MAX
     )
-    keys.emit(HashSet(key.number, fields, values, is_hashtable))
+    for at in range(0, len(fields), RECORD_FIELDS_MAX):
+        until = at + RECORD_FIELDS_MAX
+        keys.emit(HashSet(key.number, fields[at:until], values[at:until], is_hashtable))
     return news
 
 

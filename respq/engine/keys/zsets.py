@@ -269,7 +269,7 @@ def put_each(
 ) -> list[int]:
     """Give each member its score, on no terms; tell for each how many are new: 0 or 1.
 
-    No member comes twice. There are `RECORD_MEMBERS_MAX` at most.
+    No member comes twice.
     """
     key = keys.strict_key_of(now_ms, db, name, Zset)
     olds = [None] * len(members) if key is None else key.value.scores.find_all(members)

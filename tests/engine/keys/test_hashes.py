@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from respq.engine.keys import hashes
 from respq.engine.keys.hashes import RECORD_FIELDS_MAX, Hash, HashRemoved, HashSet
 from respq.engine.keys.records import KeyRestored, RestoreBegin, RestoreEnd, RestorePiece
 from tests.engine.keys.compacting import (
@@ -133,6 +134,19 @@ def test_many_fields_are_said_in_several_records_of_one_transaction(harness: Har
     assert [type(each) for each in said(harness, 0)[1:]] == [HashSet, HashSet]
     assert len(harness.journal) == 1
     harness.crash()
+    assert harness.say("HLEN h") == RECORD_FIELDS_MAX + 1
+
+
+def test_a_long_run_is_said_in_several_records(harness: Harness) -> None:
+    fields = [b"%d" % number for number in range(RECORD_FIELDS_MAX)] + [b"0", b"new"]
+    engine = harness.engine
+
+    news = hashes.put_each(engine, harness.now_ms, 0, b"h", fields, fields)
+    engine.end_transaction(0)
+    harness.settle()
+
+    assert news == [1] * RECORD_FIELDS_MAX + [0, 1]
+    assert [type(each) for each in said(harness, 0)[1:]] == [HashSet, HashSet]
     assert harness.say("HLEN h") == RECORD_FIELDS_MAX + 1
 
 
