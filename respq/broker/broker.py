@@ -403,7 +403,7 @@ class Broker:
         try:
             command = self.resolve(request)
             self._check_guards(session, command)
-            if session.queued is not None and Flags.NO_MULTI not in command.flags:
+            if session.queued is not None and not command.is_never_queued:
                 return enqueue(session, command, request)
         except RespqError as error:
             if command is not None:
@@ -610,11 +610,11 @@ class Broker:
             self.growth_refused[shortage.prefix] += 1
             raise type(shortage)(str(shortage))
 
-    def _check_growth_of_all(self, queued: Iterable[list[bytes]]) -> None:
+    def _check_growth_of_all(self, commands: Iterable[Command]) -> None:
         """Raise if one of the commands of a transaction would make the state grow."""
         try:
-            for request in queued:
-                self.check_growth(self.resolve(request))
+            for command in commands:
+                self.check_growth(command)
         except (MemoryShort, DiskShort) as error:
             # These are Redis' words.
             reason = f"{error.prefix} {error}"
@@ -627,17 +627,16 @@ class Broker:
         tainted, changed = session.tainted, self.engine.has_changed(session.watch, now_ms)
         session.end_transaction()
         if self.shortage is not None:
-            self._check_growth_of_all(queued)
+            self._check_growth_of_all(command for command, _ in queued)
         if tainted:
             raise ExecAbort("Transaction discarded because of previous errors.")
         if changed:
             return NULL_ARRAY
-        for request in queued:
+        for command, _ in queued:
             # All or nothing: an ack whose push may not run any more would lose a job.
-            self._check_guards(session, self.resolve(request))
+            self._check_guards(session, command)
         return [
-            self.execute_inside(session, self.resolve(request), request, now_ms)
-            for request in queued
+            self.execute_inside(session, command, request, now_ms) for command, request in queued
         ]
 
     def execute_inside(
@@ -682,7 +681,8 @@ class Broker:
             raise Loading("respq is loading the journal in memory")
         if self.draining and Flags.DRAIN not in flags:
             raise ShuttingDown(str(_STOPPING))
-        self.check_growth(command)
+        if self.shortage is not None:
+            self.check_growth(command)
 
 
 def _until_read(away: PayloadsAway) -> Wait:

@@ -187,6 +187,8 @@ class Command:
     stateless: bool = field(init=False)
     writes: bool = field(init=False)
     is_noscript: bool = field(init=False)
+    is_never_queued: bool = field(init=False)
+    is_refused_in_multi: bool = field(init=False)
     blocking: bool = field(init=False)
     _words_max: int = field(init=False)
     _options: dict[str, Option] = field(init=False)
@@ -218,6 +220,8 @@ class Command:
         self.stateless = Flags.STATELESS in self.flags
         self.writes = Flags.WRITE in self.flags
         self.is_noscript = Flags.NOSCRIPT in self.flags
+        self.is_never_queued = Flags.NO_MULTI in self.flags
+        self.is_refused_in_multi = Flags.REFUSED_IN_MULTI in self.flags
         self.blocking = Flags.BLOCKING in self.flags
         self._options = {option.parameter: option for option in self.options}
         self._required = [option for option in self.options if option.is_required]

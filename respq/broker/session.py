@@ -48,6 +48,7 @@ class Session:
         "name",
         "no_evict",
         "no_touch",
+        "only_listens",
         "patterns",
         "pops",
         "protocol",
@@ -112,13 +113,10 @@ class Session:
         """Whether it listens to anything."""
         return bool(self.channels or self.patterns)
 
-    @property
-    def only_listens(self) -> bool:
-        """Whether it can tell messages from replies only because it asks for little else."""
-        return self.protocol == 2 and self.is_subscribed
-
     def decide_guard(self) -> None:
         """Note whether a request needs more than a look-up to be admitted."""
+        self.only_listens = self.protocol == 2 and self.is_subscribed
+        """Whether it can tell messages from replies only because it asks for little else."""
         self.guarded = not self.authenticated or self.queued is not None or self.only_listens
 
     def speak(self, protocol: int) -> None:
@@ -128,7 +126,7 @@ class Session:
 
     def begin_transaction(self) -> None:
         """Queue commands from now on."""
-        self.queued: list[list[bytes]] | None = []
+        self.queued: list[tuple[Command, list[bytes]]] | None = []
         self.queued_bytes = 0
         self.tainted = False
         self.decide_guard()
@@ -151,6 +149,13 @@ class Session:
         """Note a command that was carried out together with others."""
         self.command = command
         self.call.now_ms = now_ms
+
+    def let_go(self) -> None:
+        """Let go of what refers back to it: the connection is gone, and it runs nothing more.
+
+        The garbage collector would hardly ever come by.
+        """
+        del self.call
 
     def take_pops(self) -> list[Pop]:
         """Hand over the pops whose replies are about to be held, and begin anew."""

@@ -221,6 +221,7 @@ class Server:
         self.core.clients.pop(client.session.id, None)
         self.connections.pop(client.session.id, None)
         self.broker.close_session(client.session)
+        client.session.let_go()
 
     # End.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from respq.broker.call import Wait
+from respq.broker.session import Session
 from respq.engine.keys.value import Taken
 from respq.errors import ProtocolFault, TooBig
 from respq.resp.encoder import encode
@@ -206,6 +208,23 @@ def test_what_the_parser_refused_stands_in_its_place(harness: Harness) -> None:
 
     assert (out, left) == ([b"+PONG\r\n", b"-TOOBIG too big\r\n", b"+PONG\r\n"], [])
     assert not harness.default.session.closing
+
+
+def test_nothing_refers_to_a_session_that_is_gone(harness: Harness) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        session = harness.broker.open_session(4_711)
+        for line in ("MULTI", "PING", "EXEC", "WATCH key", "SUBSCRIBE channel"):
+            harness.broker.execute(session, line.encode().split(), harness.now_ms)
+        harness.broker.close_session(session)
+        session.let_go()
+        del session
+
+        sessions = [each for each in gc.get_objects() if isinstance(each, Session)]
+        assert 4_711 not in [each.id for each in sessions]
+    finally:
+        gc.enable()
 
 
 def test_bytes_that_are_no_requests_end_the_session(harness: Harness) -> None:
