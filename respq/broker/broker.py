@@ -681,8 +681,7 @@ class Broker:
             raise Loading("respq is loading the journal in memory")
         if self.draining and Flags.DRAIN not in flags:
             raise ShuttingDown(str(_STOPPING))
-        if self.shortage is not None:
-            self.check_growth(command)
+        self.check_growth(command)
 
 
 def _until_read(away: PayloadsAway) -> Wait:

@@ -172,9 +172,9 @@ class Command:
     """Number of words with the name; negative means at least, as in COMMAND INFO."""
     required_count: int = field(init=False)
     run: RunFunction | None = None
+    """Carries out a run of plain requests for one queue or key; see `CommandTable.run`."""
     run_besides: frozenset[str] = frozenset()
     """Options that make no difference to what ``run`` carries out."""
-    """Carries out a run of plain requests for one queue at once; see `CommandTable.run`."""
     run_resp2_only: bool = False
     """Its replies are those of RESP2, and in RESP3 they are others."""
     run_needs_queue: bool = True
