@@ -401,8 +401,9 @@ class Broker:
         """Return the command to run now, or the reply to a request that does not run (now)."""
         command = None
         try:
-            command = self.resolve(request)
-            self._check_guards(session, command)
+            command = self._commands.get(request[0]) or self.resolve(request)
+            if session.restricted or self.loading or self.draining or self.shortage is not None:
+                self._check_guards(session, command)
             if session.queued is not None and not command.is_never_queued:
                 return enqueue(session, command, request)
         except RespqError as error:
@@ -632,9 +633,10 @@ class Broker:
             raise ExecAbort("Transaction discarded because of previous errors.")
         if changed:
             return NULL_ARRAY
-        for command, _ in queued:
-            # All or nothing: an ack whose push may not run any more would lose a job.
-            self._check_guards(session, command)
+        if self.draining:
+            for command, _ in queued:
+                # All or nothing: an ack whose push may not run any more would lose a job.
+                self._check_guards(session, command)
         return [
             self.execute_inside(session, command, request, now_ms) for command, request in queued
         ]

@@ -27,11 +27,8 @@ class Call:
     engine: Engine
     session: Session
     now_ms: int = 0
-
-    @property
-    def db(self) -> int:
-        """The database that the session has selected."""
-        return self.session.db
+    db: int = 0
+    """What the session has selected; kept by it."""
 
     @property
     def who(self) -> bytes:

@@ -170,6 +170,8 @@ class Command:
     """How often it was refused."""
     arity: int = field(init=False)
     """Number of words with the name; negative means at least, as in COMMAND INFO."""
+    words_min: int = field(init=False)
+    """Number of words that it needs."""
     required_count: int = field(init=False)
     run: RunFunction | None = None
     """Carries out a run of plain requests for one queue or key; see `CommandTable.run`."""
@@ -230,6 +232,7 @@ class Command:
             for token in option.arg.words or (option.arg.token,):
                 self._tokens[token] = option
         self.arity = self._arity()
+        self.words_min = abs(self.arity)
         ends = self.variadic is None and not self.options
         ends = ends and not any(arg.then_options for _, arg in self.arguments)
         self._words_max = self.words_count + len(self.arguments) if ends else ARGUMENTS_MAX
@@ -277,7 +280,7 @@ class Command:
 
         As in Redis, more than what may be left out are too many only when the command runs.
         """
-        if len(request) < abs(self.arity) or 0 < self.arity < len(request):
+        if len(request) < self.words_min or 0 < self.arity < len(request):
             raise self.wrong_arity()
 
     def wrong_arity(self) -> SyntaxFault:
@@ -311,7 +314,10 @@ class Command:
         """
         if self.run_length <= 2:
             return columns[-1:]
-        return [*([word] * len(columns[0]) for word in words[2:]), *columns]
+        alike: list[list[bytes]] = []
+        for word in words[2:]:
+            alike.append([word] * len(columns[0]))
+        return [*alike, *columns]
 
     def can_run(self, bound: Bound) -> bool:
         """Tell whether `run` can carry out a request for a key alone, with these options."""
@@ -414,7 +420,7 @@ class Command:
             raise self.wrong_arity()
         values: list[Any] = []
         count = None
-        spare = len(request) - abs(self.arity)
+        spare = len(request) - self.words_min
         for _, arg in self.arguments:
             if arg.behind_leads:
                 place = self._bind_leading(request, place, named)

@@ -92,6 +92,8 @@ class Scripts:
         self._written_bytes = 0
         self._read_only = False
         self._may_grow = False
+        self._is_limited = False
+        """Whether it may not run all commands: for how it was called, or for a shortage."""
         self._tokens: list[Token] = []
         """Of a reply that Lua has not fetched whole."""
         self._random = _RANDOM_START
@@ -227,7 +229,8 @@ class Scripts:
 
     def _begin(self, call: Call, flags: ScriptFlags, read_only: bool) -> None:
         caller, own = call.session, self._session
-        own.id, own.address, own.name, own.db = caller.id, caller.address, caller.name, caller.db
+        own.id, own.address, own.name = caller.id, caller.address, caller.name
+        own.select(caller.db)
         own.authenticated = caller.authenticated
         own.protocol = 2
         own.pops = caller.pops
@@ -238,6 +241,7 @@ class Scripts:
         self._written_bytes = 0
         self._read_only = read_only or flags.no_writes
         self._may_grow = flags.allow_oom
+        self._is_limited = self._read_only or self.broker.shortage is not None
 
     def own(self, session: Session) -> bool:
         """Tell whether it is a script that runs a command, rather than a client."""
@@ -264,11 +268,16 @@ class Scripts:
                     request = [*map(_word, words)]
                     break
             command = self._known.get(request[0])
-            if command is None or command.writes or len(request) != command.arity:
+            if command is None or self._is_limited or len(request) != command.words_min:
                 try:
                     command = self._allowed(request)
                 except RespqError as error:
                     return lua.fitting(_refusal(error))
+            if command.writes:
+                size = self._written_bytes + command.size_bytes(request)
+                if size > TRANSACTION_BYTES_MAX:
+                    return lua.fitting(_refusal(_too_big(size)))
+                self._written_bytes = size
             reply = broker.execute_inside(session, command, request, session.call.now_ms)
             if reply.__class__ is bytes:
                 return reply if lua.fits(len(reply)) else STOP
@@ -331,13 +340,6 @@ class Scripts:
             if self.broker.shortage is not None and not self._has_written and not self._may_grow:
                 # Once it has written, what it began is to be finished.
                 self.broker.check_growth(command)
-            size = self._written_bytes + command.size_bytes(request)
-            if size > TRANSACTION_BYTES_MAX:
-                raise TooBig(
-                    f"the script writes {size} bytes, the limit is {TRANSACTION_BYTES_MAX}: "
-                    "split it"
-                )
-            self._written_bytes = size
         return command
 
     def _named(self, request: list[bytes]) -> Command:
@@ -402,6 +404,10 @@ class Scripts:
 
 def _refusal(error: RespqError) -> tuple[Token, ...]:
     return True, b"e", error_text(error)
+
+
+def _too_big(size: int) -> TooBig:
+    return TooBig(f"the script writes {size} bytes, the limit is {TRANSACTION_BYTES_MAX}: split it")
 
 
 def _word(word: Token) -> bytes:

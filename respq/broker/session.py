@@ -54,6 +54,7 @@ class Session:
         "protocol",
         "queued",
         "queued_bytes",
+        "restricted",
         "tainted",
         "waiter",
         "watch",
@@ -101,12 +102,16 @@ class Session:
     def start_over(self, *, authenticated: bool) -> None:
         """Return to the state of a new connection, as RESET does."""
         self.protocol = 2
-        self.db = 0
+        self.select(0)
         self.name = b""
         self.no_evict = False
         self.no_touch = False
         self.authenticated = authenticated
         self.end_transaction()
+
+    def select(self, db: int) -> None:
+        """Choose the database."""
+        self.db = self.call.db = db
 
     @property
     def is_subscribed(self) -> bool:
@@ -115,9 +120,11 @@ class Session:
 
     def decide_guard(self) -> None:
         """Note whether a request needs more than a look-up to be admitted."""
-        self.only_listens = self.protocol == 2 and self.is_subscribed
+        self.only_listens = self.protocol == 2 and bool(self.channels or self.patterns)
         """Whether it can tell messages from replies only because it asks for little else."""
-        self.guarded = not self.authenticated or self.queued is not None or self.only_listens
+        self.restricted = not self.authenticated or self.only_listens
+        """Whether there are commands that it may not run."""
+        self.guarded = self.restricted or self.queued is not None
 
     def speak(self, protocol: int) -> None:
         """Choose the protocol."""

@@ -12,7 +12,7 @@ from respq.engine.jobs.queue import DEFAULT_SETTINGS, FOREVER_MS, Queue
 from respq.engine.keys.records import KeyRemoved
 from respq.engine.keys.watch import Name, Watch, Watches
 from respq.engine.records import QueueMade, QueueSettings, Record
-from respq.engine.state import State
+from respq.engine.state import APPLY, State
 from respq.errors import NoQueue, Paused, SyntaxFault, TooBig, WrongType
 
 WRONG_TYPE = "Operation against a key holding the wrong kind of value"
@@ -53,7 +53,7 @@ class EngineCore:
         """Make a fact true and remember it for the journal."""
         if self._observed:
             self._observe(record)
-        self.state.apply(record)
+        APPLY[record.__class__](self.state, record)  # As `State.apply`, without a call.
         self.records.append(record)
         self.changes += 1
 
@@ -97,6 +97,8 @@ class EngineCore:
 
     def has_changed(self, watch: Watch, now_ms: int) -> bool:
         """Tell whether something that a client watches is not as it was, or has expired."""
+        if not watch.names:
+            return False
         keys = [self.state.keys.names[db].find(name) for db, name in watch.names]
         return watch.is_broken or any(key is not None and key.is_over(now_ms) for key in keys)
 

@@ -59,7 +59,8 @@ class Spread(MutableMapping[K, V]):
 
     def __getitem__(self, key: K) -> V:
         """Return the value of a key; raise `KeyError` if it is not there."""
-        return self._dict_of(key)[key]
+        shards = self._shards
+        return (shards[hash(key) % SHARDS] if shards else self._whole)[key]
 
     def find(self, key: K) -> V | None:
         """Return the value of a key, None if it is not there; `get` raises and catches."""
@@ -77,7 +78,10 @@ class Spread(MutableMapping[K, V]):
 
     def __delitem__(self, key: K) -> None:
         """Remove one key; raise `KeyError` if it is not there."""
-        self.remove_all((key,))
+        if self._shards:
+            self.remove_all((key,))
+        else:
+            del self._whole[key]
 
     def __iter__(self) -> Iterator[K]:
         """Yield the keys."""

@@ -179,12 +179,19 @@ class State:
     @property
     def is_behind(self) -> bool:
         """Whether something was begun that the next turns are to go on with."""
-        begun = self.graveyard or self.remains or self.untold or self.purging or self.cancelling
-        return bool(begun) or self.keys.is_behind
+        return bool(
+            self.graveyard
+            or self.remains
+            or self.untold
+            or self.purging
+            or self.cancelling
+            or self.keys.graveyard
+            or self.keys.remains
+        )
 
     def apply(self, record: Record) -> None:
         """Make one recorded fact true."""
-        _APPLY[record.__class__](self, record)
+        APPLY[record.__class__](self, record)
 
     def build_indexes(self) -> None:
         """Build ready orders, leases and timers from the objects, and go live."""
@@ -1271,7 +1278,7 @@ _COUNTED_AS = {
 }
 """The totals that a job counts for which goes without an ack, by the cause."""
 
-_APPLY: dict[type[Record], Callable[[State, Any], None]] = {
+APPLY: dict[type[Record], Callable[[State, Any], None]] = {
     EpochStarted: State._epoch_started,
     Trimmed: State._trimmed,
     QueueMade: State._queue_made,

@@ -131,7 +131,7 @@ def select(call: Call, index: Integer) -> Reply:
     """Choose the database of the connection; each is a namespace of its own."""
     if not 0 <= index < DATABASES:
         raise RespqError("DB index is out of range")
-    call.session.db = index
+    call.session.select(index)
     return OK
 
 

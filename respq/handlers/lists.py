@@ -82,13 +82,13 @@ MaxLen = Annotated[int, _not_negative(b"MAXLEN")]
 @TABLE.command("LPUSH", group="lists", since="0.1.0", flags=_GROW | Flags.FAST)
 def lpush(call: Call, key: Key, *element: Bulk) -> Reply:
     """Put items before the first one of a list."""
-    return lists.push(call.engine, call.now_ms, call.session.db, key, element, at_front=True)
+    return lists.push(call.engine, call.now_ms, call.db, key, element, at_front=True)
 
 
 @TABLE.command("RPUSH", group="lists", since="0.1.0", flags=_GROW | Flags.FAST)
 def rpush(call: Call, key: Key, *element: Bulk) -> Reply:
     """Put items behind the last one of a list."""
-    return lists.push(call.engine, call.now_ms, call.session.db, key, element, at_front=False)
+    return lists.push(call.engine, call.now_ms, call.db, key, element, at_front=False)
 
 
 @TABLE.command("LPUSHX", group="lists", since="0.1.0", flags=_GROW | Flags.FAST)
@@ -161,7 +161,7 @@ def _pop_run(
 
 def _pop_some(call: Call, name: bytes, count: int | None, *, at_front: bool) -> Reply:
     session = call.session
-    key = call.engine.key_of(call.now_ms, session.db, name, List)
+    key = call.engine.key_of(call.now_ms, call.db, name, List)
     if key is None:
         return None if count is None else NULL_ARRAY
     if count is None:

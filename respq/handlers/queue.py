@@ -67,10 +67,10 @@ def qpush(call: Call, queue: Key, payload: Bulk, *, terms: PushOptions = None) -
     if len(payload) > call.broker.settings.payload_bytes_max:
         raise _too_big(call, payload)
     if terms is None:
-        [number] = call.engine.push(call.now_ms, call.session.db, queue, [payload])
+        [number] = call.engine.push(call.now_ms, call.db, queue, [payload])
         return job_id(call.now_ms, number)
     _check_sizes(call, *_then(terms))
-    ids = call.engine.push_many(call.now_ms, call.session.db, queue, [payload], terms)
+    ids = call.engine.push_many(call.now_ms, call.db, queue, [payload], terms)
     return None if ids is None else ids[0]
 
 
@@ -151,9 +151,7 @@ def qack(
     """Finish deliveries: their jobs are done."""
     if result:
         _check_sizes(call, result)
-    good = call.engine.ack(
-        call.now_ms, call.session.db, queue, receipt, strict=strict, result=result
-    )
+    good = call.engine.ack(call.now_ms, call.db, queue, receipt, strict=strict, result=result)
     return sum(good)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from respq.errors import RespqError
@@ -118,10 +119,6 @@ def _write_bulks(values: tuple[bytes, ...]) -> bytes:
         except IndexError:
             pass
     return b"".join((_array_head(len(values)), *map(_write_bulk, values)))
-
-
-def _write_simple(reply: Simple) -> bytes:
-    return b"+%b\r\n" % reply.text
 
 
 def _write_error(error: RespqError) -> bytes:
@@ -237,8 +234,8 @@ _SAME_IN_BOTH: dict[type, Callable[[Any], bytes]] = {
     int: _write_integer,
     bytes: _write_bulk,
     tuple: _write_bulks,
-    Simple: _write_simple,
-    Encoded: lambda reply: reply.data,
+    Simple: attrgetter("line"),
+    Encoded: attrgetter("data"),
     RespqError: _write_error,
 }
 _RESP2, _RESP3 = _resp2(), _resp3()

@@ -46,6 +46,11 @@ class Simple:
     """A simple string: a word of the protocol, without CR and LF."""
 
     text: bytes
+    line: bytes = field(init=False, repr=False, compare=False)
+    """Its bytes on the wire."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "line", b"+%b\r\n" % self.text)
 
 
 OK: Final = Simple(b"OK")

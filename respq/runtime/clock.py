@@ -10,14 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
-
-def _wall_ms() -> float:
-    return time.time() * 1_000
-
-
-def _steady_ms() -> float:
-    return time.monotonic() * 1_000
+_MS_NS: Final = 1_000_000
 
 
 class Clock:
@@ -25,36 +20,32 @@ class Clock:
 
     def __init__(
         self,
-        wall_ms: Callable[[], float] = _wall_ms,
-        steady_ms: Callable[[], float] = _steady_ms,
+        wall_ns: Callable[[], int] = time.time_ns,
+        steady_ns: Callable[[], int] = time.monotonic_ns,
         stopwatch_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.stopwatch_s = stopwatch_s
         """By which is measured how long work takes."""
-        self._wall_ms = wall_ms
-        self._steady_ms = steady_ms
-        self._anchor_ms = wall_ms()
+        self._wall_ns = wall_ns
+        self._steady_ns = steady_ns
+        self._anchor_ns = wall_ns()
         """The last time that was the wall's or the journal's; what passed since runs slow."""
-        self._anchored_ms = steady_ms()
+        self._anchored_ns = steady_ns()
 
     def start_from(self, at_ms: int) -> None:
         """Never show less than ``at_ms``, the time that the journal has reached."""
-        steady_ms = self._steady_ms()
-        self._anchor_ms = max(self._bent_ms(steady_ms), at_ms)
-        self._anchored_ms = steady_ms
+        if at_ms > self.now_ms():
+            self._anchor_ns = at_ms * _MS_NS
+            self._anchored_ns = self._steady_ns()
 
     def now_ms(self) -> int:
         """Return the time."""
-        steady_ms = self._steady_ms()
-        wall_ms = self._wall_ms()
-        bent_ms = self._bent_ms(steady_ms)
-        if wall_ms < bent_ms:
-            return int(bent_ms)
-        self._anchor_ms = wall_ms
-        self._anchored_ms = steady_ms
-        return int(wall_ms)
-
-    def _bent_ms(self, steady_ms: float) -> float:
-        """Return what the clock shows until the wall has caught up."""
+        steady_ns = self._steady_ns()
+        wall_ns = self._wall_ns()
         # From the anchor, not from the last reading: tiny steps would be rounded away.
-        return self._anchor_ms + (steady_ms - self._anchored_ms) / 2
+        bent_ns = self._anchor_ns + (steady_ns - self._anchored_ns) // 2
+        if wall_ns < bent_ns:
+            return bent_ns // _MS_NS
+        self._anchor_ns = wall_ns
+        self._anchored_ns = steady_ns
+        return wall_ns // _MS_NS

@@ -107,6 +107,7 @@ class Core:
         self._turn_is_open = False
         self._turn_began_s = 0.0
         self._is_behind = False
+        """Whether more is due than was done in this turn, or may be."""
         self.linger: Linger | None = None
         """None where the loop may sleep whenever it likes."""
         self._throttled: list[Client] = []
@@ -136,9 +137,8 @@ class Core:
         if self.linger is not None:
             self.linger.begin(began_s)
         now_ms = self._now_ms = self.clock.now_ms()
-        broker = self.broker
-        if not broker.loading and broker.next_deadline_ms() <= now_ms:
-            self._is_behind = broker.tick(now_ms)
+        if self._alarm_ms <= now_ms or self._is_behind:
+            self._is_behind = self.broker.tick(now_ms)
         return now_ms
 
     def arrive(self, client: Client, requests: Arrived, size: int) -> None:
@@ -348,13 +348,11 @@ class Core:
             self.stalls.add(turn_s)
         if self.linger is not None:
             self.linger.end(ended_s, is_lone=is_lone)
-        if self._is_behind or self._arrivals or self._groups:
-            self._is_behind = False
-            self.begin_turn()
-            return
         deadline_ms = broker.next_deadline_ms()
         if deadline_ms < self._alarm_ms and not broker.loading:
             self._set_alarm(deadline_ms)
+        if self._is_behind or self._arrivals or self._groups:
+            self.begin_turn()
 
     def _is_lone(self) -> bool:
         """Tell whether a single client has asked in this turn."""
@@ -402,8 +400,8 @@ class Core:
 
     def _ring(self) -> None:
         self._alarm = None
-        self._alarm_ms = NEVER_MS
         self.begin_turn()
+        self._alarm_ms = NEVER_MS
 
     # Replies.
 
@@ -582,6 +580,7 @@ class Core:
             self.broker.read_payloads = payload_reader.read_now
         # A turn may be open that began before the clock knew the time of the journal.
         self._now_ms = self.clock.now_ms()
+        self._is_behind = True
         if committer is not None and self.settings.fsync == "everysec":
             self.loop.call_later(_SYNC_EVERY_S, self._sync, committer)
 

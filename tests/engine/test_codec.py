@@ -17,7 +17,7 @@ from respq.engine.codec import (
     transactions,
 )
 from respq.engine.records import AnyRecord, JobsAcked, JobTouched, Record
-from respq.engine.state import _APPLY
+from respq.engine.state import APPLY
 
 KINDS: tuple[type[Record], ...] = get_args(AnyRecord)
 PLAIN = {
@@ -112,5 +112,5 @@ def test_a_field_of_another_type_is_refused() -> None:
 def test_every_kind_is_applied_and_has_a_tag_of_its_own() -> None:
     tags = [kind.__struct_config__.tag for kind in KINDS]
 
-    assert set(_APPLY) == set(KINDS)
+    assert set(APPLY) == set(KINDS)
     assert len(set(tags)) == len(tags)

@@ -125,7 +125,7 @@ class Beside:
         settings = Settings(http_port=0)
         state = State()
         self.broker = Broker(Engine(state, load_zone), command_table(), settings)
-        clock = Clock(lambda: self.now_ms, lambda: self.now_ms)
+        clock = Clock(lambda: self.now_ms * 1_000_000, lambda: self.now_ms * 1_000_000)
         loop = asyncio.get_running_loop()
         self.core = Core(self.broker, clock, settings, loop, fail=lambda _: None)
         state.build_indexes()

@@ -159,15 +159,19 @@ class Rig:
         self.journal: Any = journal
         self.failures: list[BaseException] = []
         state = State()
-        replay(journal, state, self.failures.append)  # type: ignore[arg-type]
+        read = replay(journal, state, self.failures.append)  # type: ignore[arg-type]
         self.engine = Engine(state, load_zone)
         self.broker = Broker(self.engine, command_table(), settings)
         self.wall_ms = 1_700_000_000_000.0
         self.steady_ms = 0.0
-        clock = Clock(lambda: self.wall_ms, lambda: self.steady_ms)
+        clock = Clock(
+            lambda: int(self.wall_ms * 1_000) * 1_000, lambda: int(self.steady_ms * 1_000) * 1_000
+        )
         loop = asyncio.get_running_loop()
         self.core = Core(self.broker, clock, settings, loop, fail=self.failures.append)
-        self.committer = Committer(journal, position=1, checksum=0, epoch=1)
+        self.committer = Committer(
+            journal, position=read.next_position, checksum=read.checksum, epoch=read.epoch + 1
+        )
         self.core.start(self.committer, None)
         self.commit_in_thread()
 
@@ -716,6 +720,24 @@ def test_what_is_due_happens_before_the_first_command_of_a_turn() -> None:
         await until(lambda: len(client.received) == 2)
 
         assert client.received[1] == b":1\r\n"
+
+    scenario(test)
+
+
+def test_what_fell_due_while_the_server_was_down_happens_before_the_first_command() -> None:
+    async def test(rig: Rig) -> None:
+        client = Remote(rig)
+        client.send("QPUSH q a DELAY 10")
+        await until(lambda: client.received and rig.core.is_settled)
+        again = Rig(rig.core.settings, rig.journal)
+        again.wall_ms = rig.wall_ms + 10
+        first = Remote(again)
+
+        first.send("QLEN q")
+        await until(lambda: first.received)
+
+        assert first.received == [b":1\r\n"]
+        again.committer.stop()
 
     scenario(test)
 

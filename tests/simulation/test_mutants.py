@@ -47,7 +47,7 @@ from respq.server.mailbox import Mailbox
 from tests.simulation.laws import Broken
 from tests.simulation.run import play
 
-SEEDS = (2, 5, 8)
+SEEDS = (2, 3, 7)
 HOURS = 0.4
 
 LIVING: dict[Any, Any] = relocate._LIVING
@@ -206,7 +206,7 @@ def done_before_its_time(patch: Patch) -> None:
 
 @mutant("time never runs backwards")
 def clock_goes_back(patch: Patch) -> None:
-    patch.setattr(Clock, "now_ms", lambda clock: int(clock._wall_ms()))
+    patch.setattr(Clock, "now_ms", lambda clock: clock._wall_ns() // 1_000_000)
 
 
 @mutant("nothing is done while the journal is read|nothing fails unexpectedly|nobody waits in vain")

@@ -99,7 +99,7 @@ class Process:
             self.engine, command_table(), self.settings, report=world.unexpected.append
         )
         self.broker.loading = True
-        self.clock = Clock(world.wall_ms, world.steady_ms, self.loop.stopwatch_s)
+        self.clock = Clock(world.wall_ns, world.steady_ns, self.loop.stopwatch_s)
         self.core = Core(self.broker, self.clock, self.settings, self.loop, fail=self.fail)
         self.writer = SimulatedWriter(world.disk, self.loop)
 
@@ -364,9 +364,13 @@ class World:
         """Return what the wall clock shows, which jumps."""
         return START_MS + self.timeline.now_s * 1_000 + self.wall_ahead_ms
 
-    def steady_ms(self) -> float:
+    def wall_ns(self) -> int:
+        """Return the same in nanoseconds, to the microsecond: a float holds no more."""
+        return round(self.wall_ms() * 1_000) * 1_000
+
+    def steady_ns(self) -> int:
         """Return what the steady clock shows."""
-        return self.timeline.now_s * 1_000
+        return round(self.timeline.now_s * 1_000_000_000)
 
     def disk_stopwatch_s(self) -> float:
         """Return the time that the disk has taken; asked before and behind each commit."""

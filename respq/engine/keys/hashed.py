@@ -37,7 +37,7 @@ class _Bucket(dict[bytes, V]):
 class Hashed(Generic[V]):
     """Entries by the hash of their key, which is another one in each process."""
 
-    __slots__ = ("_buckets", "_count", "_narrow", "_places", "_shift")
+    __slots__ = ("_buckets", "_narrow", "_places", "_shift", "count")
 
     def __init__(self) -> None:
         self._start_over()
@@ -50,11 +50,12 @@ class Hashed(Generic[V]):
         self._shift = _HASH_BITS
         self._narrow = 1
         """How many buckets have one place: without any there are too many places."""
-        self._count = 0
+        self.count = 0
+        """Of the entries."""
 
     def __len__(self) -> int:
         """Return how many entries there are."""
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield every key."""
@@ -101,7 +102,7 @@ class Hashed(Generic[V]):
         return olds
 
     def _note_growth(self, bucket: _Bucket[V], place: int) -> None:
-        self._count += 1
+        self.count += 1
         if len(bucket) > BUCKET_MAX:
             self._part(bucket, place)
 
@@ -110,8 +111,8 @@ class Hashed(Generic[V]):
         bucket = self._places[(hash(key) & _HASH_MASK) >> self._shift]
         value = bucket.pop(key, None)
         if value is not None:
-            self._count -= 1
-            if not self._count:
+            self.count -= 1
+            if not self.count:
                 self._start_over()
             elif len(bucket) <= BUCKET_MAX // 2:
                 self._join(bucket, (hash(key) & _HASH_MASK) >> self._shift)
@@ -124,9 +125,9 @@ class Hashed(Generic[V]):
             below: draws a number from 0 on that is below another; it is called some times.
         """
         buckets = self._buckets
-        bucket, nth = buckets[0], self._count
+        bucket, nth = buckets[0], self.count
         if len(buckets) == 1:
-            nth = below(self._count)
+            nth = below(self.count)
         while nth >= len(bucket):
             bucket = buckets[below(len(buckets))]
             nth = below(BUCKET_MAX + 1)
@@ -166,7 +167,7 @@ class Hashed(Generic[V]):
     def check(self) -> None:
         """Assert that each entry lies where it is looked for, and that places are not too many."""
         buckets = self._buckets
-        assert self._count == sum(map(len, buckets))
+        assert self.count == sum(map(len, buckets))
         assert self._narrow == sum(self._width(each) == 1 for each in buckets) > 0
         assert len(self._places) == sum(map(self._width, buckets)) == 1 << _HASH_BITS - self._shift
         for index, bucket in enumerate(buckets):

@@ -63,7 +63,7 @@ class Hash(Value, gc=False, eq=False):
 
     def __len__(self) -> int:
         """Return how many fields there are."""
-        return len(self.entries)
+        return self.entries.count  # type: ignore[no-any-return]
 
     @property
     def encoding(self) -> bytes:
@@ -73,7 +73,7 @@ class Hash(Value, gc=False, eq=False):
     @property
     def is_empty(self) -> bool:
         """Whether there is no field."""
-        return not self.entries
+        return not self.entries.count
 
     @property
     def full_bytes(self) -> int:

@@ -32,7 +32,7 @@ class Keyed(EngineCore):
     def find_key(self, now_ms: int, db: int, name: bytes) -> AnyKey | None:
         """Return a key of any family; None if there is none, or a queue."""
         key = self.state.keys.names[db].find(name)
-        return None if key is None or key.is_over(now_ms) else key
+        return None if key is not None and key.expires_ms and key.is_over(now_ms) else key
 
     def key_of(self, now_ms: int, db: int, name: bytes, family: type[V]) -> Key[V] | None:
         """Return a key of a family; None if there is none.

@@ -170,6 +170,7 @@ class List(Value, gc=False, eq=False):
         # Freeing a million items at once would take a while.
         popped = List()
         popped.items.blocks += gone
+        popped.items.count = sum([len(block.items) for block in gone])
         return popped
 
     def _set(self, record: ListSet) -> None:

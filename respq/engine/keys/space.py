@@ -105,11 +105,6 @@ class Keyspace:
             chunk = chunks[place]
             yield from (chunk[each] for each in sorted(chunk) if each > number)
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether something is left to be freed."""
-        return bool(self.graveyard or self.remains)
-
     def free(self, state: State, limit: int) -> None:
         """Free up to ``limit`` keys that were flushed, or things in values that are gone."""
         while self.graveyard and limit > 0:
@@ -135,8 +130,10 @@ class Keyspace:
                 self._filled.append(chunks)
             chunk = chunks[place] = {}
         chunk[key.number] = key
-        self.time(state, key)
-        self.tell(state, key)
+        if key.expires_ms:
+            self.time(state, key)
+        if state.watched:
+            self.tell(state, key)
 
     def leave(self, state: State, key: AnyKey) -> None:
         """Let it have them no more."""
@@ -148,7 +145,8 @@ class Keyspace:
             del chunks[key.number >> CHUNK_BITS]
             if not chunks:
                 self._note_filled()
-        self.untime(state, key)
+        if key.expires_ms:
+            self.untime(state, key)
 
     def remove(self, state: State, key: AnyKey) -> None:
         """Let a key be gone."""
@@ -196,8 +194,8 @@ class Keyspace:
         self._filled = [chunks for chunks in self.chunks if chunks]
 
     def bury(self, value: Value) -> None:
-        """Free what belongs to no key any more, in slices if it is large."""
-        if value.free(FREED_AT_ONCE):
+        """Have freed in slices what belongs to no key any more, if it is large."""
+        if len(value) > FREED_AT_ONCE:
             self.remains.append(value)
 
 
@@ -312,9 +310,9 @@ def _changed(state: State, record: Any) -> None:
     if gone is not None and state.live:
         keys.bury(gone)
     if key.value.is_empty:
-        keys.remove(state, key)
+        keys.leave(state, key)
         keys.restoring.pop(key.number, None)
-    else:
+    elif state.watched:
         keys.tell(state, key)
 
 

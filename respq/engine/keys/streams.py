@@ -126,6 +126,10 @@ class Stream(Value, gc=False, eq=False):
     code: ClassVar[int] = 5
     type_name: ClassVar[bytes] = b"stream"
 
+    def __len__(self) -> int:
+        """Return how many entries there are."""
+        return self.length
+
     @property
     def encoding(self) -> bytes:
         """``stream``."""
@@ -304,8 +308,9 @@ class Stream(Value, gc=False, eq=False):
         gone = Stream(blocks=self.blocks[:whole])
         del self.blocks[:whole], self.firsts[:whole]
         for block in gone.blocks:
-            self.length -= len(block.ids)
+            gone.length += len(block.ids)
             self.size -= block.size
+        self.length -= gone.length
         if self.blocks:
             self._cut(0, 0, bisect_right(self.blocks[0].ids, through))
         return gone

@@ -39,6 +39,10 @@ class Value(msgspec.Struct, gc=False, eq=False):
     What a value let go of may come out as another one: it is freed in slices if it is large.
     """
 
+    def __len__(self) -> int:
+        """Return how many things there are in it."""
+        return 1
+
     @property
     @abstractmethod
     def encoding(self) -> bytes:
