@@ -127,7 +127,7 @@ TURN_MS_MAX = 4
 TURN_CLIENTS_MAX = 250
 """Clients that ask for the same, as many different things, or ends of waits: more end a turn while
 sockets are still read, or of ten thousand at once all would wait until the last was read."""
-LINGER_US = 250
+LINGER_US = 500
 """So long the loop looks for requests again and again before it sleeps, where they have come at
 shorter intervals on average; 0 for never."""
 TURN_REPLY_BYTES_MAX = 1 * MIB
