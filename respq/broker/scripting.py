@@ -281,17 +281,19 @@ class Scripts:
             reply = broker.execute_inside(session, command, request, session.call.now_ms)
             if reply.__class__ is bytes:
                 return reply if lua.fits(len(reply)) else STOP
-            return reply if reply.__class__ is int else lua.fitting(self._told(reply))
+            if reply.__class__ is int:
+                return reply
+            if reply is OK:
+                return _OK
+            return lua.fitting(self._told(reply))
         except Exception as error:
             return lua.fail(error)
 
     def _told(self, reply: Any) -> Token | tuple[Token, ...]:
-        """Return a reply, but of an integer or bytes, as commands.py wants it."""
+        """Return a reply, but of an integer, bytes or OK, as commands.py wants it."""
         kind, protocol = reply.__class__, self._session.protocol
         if reply is None and protocol == 2:
             return False
-        if reply is OK:
-            return _OK
         if isinstance(reply, RespqError):
             return _refusal(reply)
         if kind is list and {*map(type, reply)} == {bytes}:

@@ -49,7 +49,7 @@ def exists(call: Call, *key: Key) -> Reply:
 
 
 def _count(call: Call, names: tuple[bytes, ...]) -> int:
-    return sum(call.engine.has_name(call.now_ms, call.db, each) for each in names)
+    return sum([call.engine.has_name(call.now_ms, call.db, each) for each in names])
 
 
 @TABLE.command("TOUCH", group="keys", since="0.1.0", flags=_READ | Flags.FAST)
@@ -65,7 +65,7 @@ def delete(call: Call, *key: Key) -> Reply:
 
 
 def _delete(call: Call, names: tuple[bytes, ...]) -> int:
-    return sum(call.engine.delete_name(call.now_ms, call.db, each) for each in names)
+    return sum([call.engine.delete_name(call.now_ms, call.db, each) for each in names])
 
 
 @TABLE.command("UNLINK", group="keys", since="0.1.0", flags=_WRITE | Flags.FAST)

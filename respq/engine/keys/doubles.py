@@ -26,7 +26,7 @@ def parse_double(text: bytes) -> float | None:
     if text.replace(b".", b"", 1).isdigit() and len(text) < _DIGITS_MAX:
         # Most are written so.
         number = float(text)
-        return None if number == 0 and _is_not_zero(text) else number
+        return None if number == 0 and text.strip(b"0.") else number
     found = _NUMBER.fullmatch(text)
     if found is None or text[:1].isspace():
         return None

@@ -88,8 +88,15 @@ class Hashed(Generic[V]):
 
     def put_all(self, keys: Sequence[bytes], values: Sequence[V]) -> list[V | None]:
         """Set an entry for each key; return the values that they had, one after the other."""
-        olds = []
         places, shift = self._places, self._shift
+        if len(places) == 1 and len(keys) + self.count <= BUCKET_MAX and len({*keys}) == len(keys):
+            # What follows, without a loop.
+            whole = places[0]
+            had = [*map(whole.get, keys)]
+            whole.update(zip(keys, values, strict=True))
+            self.count = len(whole)
+            return had
+        olds = []
         for key, value in zip(keys, values, strict=True):
             place = (hash(key) & _HASH_MASK) >> shift
             bucket = places[place]
