@@ -209,6 +209,13 @@ class Command:
     _plain_from: int = field(init=False)
     """The least length of a request whose words are the arguments as they are, if none of them
     leads; 0 if there is none such."""
+    _least_length: int = field(init=False)
+    """Of a request with no more words than it needs, if each is an argument; 0 if there is none
+    such."""
+    _least_reads: tuple[Callable[..., Any], ...] = field(init=False)
+    """Read these words."""
+    _least_absent: list[None] = field(init=False)
+    """What stands for the arguments that are left out."""
     _count_at: int = field(init=False)
     """Where a number stands, if all other words of a request are arguments as they are; else 0."""
     _count: Callable[..., Any] = field(init=False)
@@ -241,6 +248,22 @@ class Command:
         uneven = self.variadic is not None and not self.options
         self.step = self.variadic[1].step if uneven and self.variadic is not None else 1
         self._note_plain()
+        self._note_least()
+
+    def _note_least(self) -> None:
+        """Note how a request is read that has no more words than it needs."""
+        words = [arg for _, arg in self.arguments]
+        needed = words[: self.required_count]
+        is_bare = self.variadic is None or (
+            self.variadic[1].optional and not self.variadic[1].token
+        )
+        is_plain = not any(arg.optional or arg.behind_leads or arg.counts for arg in needed)
+        has_more = self._required or self._leading or self.last is not None
+        self._least_length = 0
+        if is_bare and is_plain and not has_more:
+            self._least_length = self.words_count + len(needed)
+        self._least_reads = tuple(arg.read for arg in needed)
+        self._least_absent = [None] * (len(words) - len(needed))
 
     def _note_plain(self) -> None:
         """Note which requests need not be read: their words are the arguments."""
@@ -296,6 +319,9 @@ class Command:
         length = len(request)
         if length == self.plain_length:
             return request[self.words_count :], NO_OPTIONS
+        if length == self._least_length:
+            given = zip(self._least_reads, request[self.words_count :])  # noqa: B905 - as long
+            return [*[read(word) for read, word in given], *self._least_absent], NO_OPTIONS
         if 0 < self._count_at < length:
             place = self._count_at
             count = self._count(request[place])

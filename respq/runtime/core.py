@@ -58,6 +58,8 @@ _SYNC_EVERY_S = 1.0
 Held = tuple[Receiver, bytes, Pops]
 Arrival = tuple[Client, Arrived, int]
 """Who asks for what, and how many bytes it was."""
+AloneArrival = tuple[Client, Alone, int]
+"""The same of one request."""
 
 
 class Core:
@@ -94,6 +96,8 @@ class Core:
         self._fail = fail
         self._stopwatch_s = clock.stopwatch_s
         self._arrivals: deque[Arrival] = deque()
+        self._alone: AloneArrival | None = None
+        """What began the turn, if it was one request, until another comes to be grouped with it."""
         self._groups: dict[tuple[int, Words], Group] = {}
         """By the database and the words before the last argument."""
         self._grouped_count = 0
@@ -159,14 +163,23 @@ class Core:
         Of a session that is not guarded: it is not in MULTI, and need not authenticate.
         """
         client.has_arrived = True
+        if not self._turn_is_open:
+            self._alone = client, request, size
+            self.begin_turn()
+            return
+        if self._alone is not None:
+            first, self._alone = self._alone, None
+            self._group(*first)
+        self._group(client, request, size)
+
+    def _group(self, client: Client, request: Alone, size: int) -> None:
+        """Put a request together with those like it."""
         words, last = request
         key = client.session.db, words
         group = self._groups.get(key)
         if group is None:
             self._groups[key] = Group([client], [last], [1], [size])
-            if not self._turn_is_open:
-                self.begin_turn()
-            elif len(self._groups) > TURN_CLIENTS_MAX:
+            if len(self._groups) > TURN_CLIENTS_MAX:
                 self.end_turn()
         else:
             clients = group.clients
@@ -194,7 +207,7 @@ class Core:
 
     def share_ends_s(self) -> float:
         """Return when the stopwatch shows that a client has had its share of a turn."""
-        others_wait = self._resuming or self._arrivals or self._groups
+        others_wait = self._resuming or self._arrivals or self._groups or self._alone is not None
         return self._stopwatch_s() + (SHARE_MS_MAX if others_wait else TURN_MS_MAX) / 1_000
 
     def resume_soon(self, client: Client) -> None:
@@ -230,6 +243,10 @@ class Core:
         )
         groups, self._groups = iter(self._groups.items()), {}
         self._grouped_count = 0
+        if self._alone is not None:
+            (client, (words, last), size), self._alone = self._alone, None
+            if not client.session.closing:
+                client.take_turn([[*words, last]], size, self._now_ms)
         for (db, words), group in groups:
             self._execute_group(db, words, group.without_closing())
             if self._stopwatch_s() > ends_s:
@@ -323,8 +340,8 @@ class Core:
         """Execute what arrived, commit it, and see to it that the next turn comes in time."""
         if not self._turn_is_open:
             return  # It was ended before the loop came to it.
-        is_lone = self._is_lone()
-        if self._arrivals or self._groups:
+        is_lone = not self._groups and len(self._arrivals) + (self._alone is not None) == 1
+        if self._alone is not None or self._arrivals or self._groups:
             try:
                 self._execute_arrivals()
             except Exception as error:
@@ -353,17 +370,6 @@ class Core:
             self._set_alarm(deadline_ms)
         if self._is_behind or self._arrivals or self._groups:
             self.begin_turn()
-
-    def _is_lone(self) -> bool:
-        """Tell whether a single client has asked in this turn."""
-        groups = self._groups
-        if not groups:
-            return len(self._arrivals) == 1
-        return (
-            len(groups) == 1
-            and not self._arrivals
-            and len(next(iter(groups.values())).clients) == 1
-        )
 
     def deliver(self) -> None:
         """Hand replies of finished waits, and messages, to their clients; end those who must go.

@@ -1167,14 +1167,15 @@ def test_a_turn_that_holds_up_the_loop_is_counted_as_a_stall() -> None:
 
 def test_a_turn_that_breaks_stops_the_server() -> None:
     async def test(rig: Rig) -> None:
-        client = Remote(rig)
+        clients = [Remote(rig) for _ in range(2)]
         rig.engine.state.names = ()
-        client.arrive("QPUSH q a")
+        for client in clients:
+            client.arrive("QPUSH q a")
 
         await turns()
 
         assert [type(failure) for failure in rig.failures] == [IndexError]
-        assert client.received == []
+        assert [client.received for client in clients] == [[], []]
         assert rig.core.failed
 
     scenario(test)

@@ -89,7 +89,7 @@ class Hashed(Generic[V]):
     def put_all(self, keys: Sequence[bytes], values: Sequence[V]) -> list[V | None]:
         """Set an entry for each key; return the values that they had, one after the other."""
         places, shift = self._places, self._shift
-        if len(places) == 1 and len(keys) + self.count <= BUCKET_MAX and len({*keys}) == len(keys):
+        if len(places) == 1 < len(keys) <= BUCKET_MAX - self.count and len({*keys}) == len(keys):
             # What follows, without a loop.
             whole = places[0]
             had = [*map(whole.get, keys)]

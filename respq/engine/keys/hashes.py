@@ -153,14 +153,14 @@ def read(keys: Keyed, now_ms: int, db: int, name: bytes) -> Hash | None:
 def put(keys: Keyed, now_ms: int, db: int, name: bytes, words: Sequence[bytes]) -> int:
     """Give fields values, field and value in turn; return how many of the fields are new."""
     key = keys.key_or_new(now_ms, db, name, Hash)
-    before = len(key.value)
-    pairs = dict(zip(words[::2], words[1::2], strict=True))
-    is_hashtable = _is_too_large(key.value, pairs, words)
-    fields, values = [*pairs], [*pairs.values()]
-    for at in range(0, len(fields), RECORD_FIELDS_MAX):
-        until = at + RECORD_FIELDS_MAX
-        keys.emit(HashSet(key.number, fields[at:until], values[at:until], is_hashtable))
-    return len(key.value) - before
+    entries = key.value.entries
+    before = entries.count
+    fields, values = [*words[::2]], [*words[1::2]]
+    if len(fields) > 1:
+        pairs = dict(zip(fields, values, strict=True))
+        fields, values = [*pairs], [*pairs.values()]
+    _emit_set(keys, key.number, fields, values, _is_too_large(key.value, fields, words))
+    return entries.count - before  # type: ignore[no-any-return]
 
 
 def put_each(
@@ -182,21 +182,30 @@ def put_each(
         or longest > _LISTPACK_BYTES_MAX
         or len(value) + sum(news) > _LISTPACK_MAX
     )
-    for at in range(0, len(fields), RECORD_FIELDS_MAX):
-        until = at + RECORD_FIELDS_MAX
-        keys.emit(HashSet(key.number, fields[at:until], values[at:until], is_hashtable))
+    _emit_set(keys, key.number, [*fields], [*values], is_hashtable)
     return news
 
 
-def _is_too_large(value: Hash, pairs: Mapping[bytes, bytes], words: Sequence[bytes]) -> bool:
+def _emit_set(
+    keys: Keyed, number: int, fields: list[bytes], values: list[bytes], is_hashtable: bool
+) -> None:
+    if len(fields) <= RECORD_FIELDS_MAX:
+        keys.emit(HashSet(number, fields, values, is_hashtable))
+        return
+    for at in range(0, len(fields), RECORD_FIELDS_MAX):
+        until = at + RECORD_FIELDS_MAX
+        keys.emit(HashSet(number, fields[at:until], values[at:until], is_hashtable))
+
+
+def _is_too_large(value: Hash, fields: Sequence[bytes], words: Sequence[bytes]) -> bool:
     """Tell whether Redis would keep a hash in no listpack when it gets these words."""
     if value.is_hashtable or max(map(len, words)) > _LISTPACK_BYTES_MAX:
         return True
     if len(words) > 2 * _LISTPACK_MAX:
         return True
-    if len(value) + len(pairs) <= _LISTPACK_MAX:
+    if value.entries.count + len(fields) <= _LISTPACK_MAX:
         return False
-    return len(value) + sum(value.find(field) is None for field in pairs) > _LISTPACK_MAX
+    return len(value) + sum(value.find(field) is None for field in fields) > _LISTPACK_MAX
 
 
 def remove(keys: Keyed, now_ms: int, db: int, name: bytes, fields: Sequence[bytes]) -> int:
