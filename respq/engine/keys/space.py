@@ -117,8 +117,12 @@ class Keyspace:
                 limit -= 1
             if not chunk:
                 self.graveyard.pop()
-        if self.remains and limit > 0 and not self.remains[-1].free(limit):
-            self.remains.pop()
+        while self.remains and limit > 0:
+            value = self.remains[-1]
+            count = len(value)
+            if not value.free(limit):
+                self.remains.pop()
+            limit -= count
 
     def enter(self, state: State, key: AnyKey) -> None:
         """Let a key have its name and number."""
@@ -307,8 +311,8 @@ def _changed(state: State, record: Any) -> None:
             restoring.changes.append(record)
         return
     gone = CHANGES[record.__class__](key.value, record)
-    if gone is not None and state.live:
-        keys.bury(gone)
+    if gone is not None and state.live and gone.free(FREED_AT_ONCE):
+        keys.remains.append(gone)
     if key.value.is_empty:
         keys.leave(state, key)
         keys.restoring.pop(key.number, None)

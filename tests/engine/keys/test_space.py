@@ -136,3 +136,22 @@ def test_a_large_value_is_freed_in_slices_when_its_key_is_gone(harness: Harness)
     while harness.broker.tick(harness.now_ms):
         pass
     assert not harness.engine.state.is_behind
+
+
+def test_several_values_are_freed_in_one_slice(harness: Harness) -> None:
+    names = [b"%d" % number for number in range(10)]
+    for name in names:
+        harness.default.ask(b"SADD", name, *(b"%d" % each for each in range(2 * FREED_AT_ONCE)))
+
+    harness.default.ask(b"DEL", *names)
+    assert len(harness.engine.state.keys.remains) == 10
+
+    assert not harness.broker.tick(harness.now_ms)
+
+
+def test_pops_leave_nothing_to_be_freed(harness: Harness) -> None:
+    harness.default.ask(b"RPUSH", b"list", *(b"%d" % number for number in range(4_000)))
+
+    for _ in range(2_000):
+        harness.default.ask(b"LPOP", b"list")
+        assert not harness.engine.state.is_behind
