@@ -149,9 +149,9 @@ def test_several_values_are_freed_in_one_slice(harness: Harness) -> None:
     assert not harness.broker.tick(harness.now_ms)
 
 
-def test_pops_leave_nothing_to_be_freed(harness: Harness) -> None:
+def test_a_pop_of_a_block_leaves_nothing_to_be_freed(harness: Harness) -> None:
     harness.default.ask(b"RPUSH", b"list", *(b"%d" % number for number in range(4_000)))
 
-    for _ in range(2_000):
-        harness.default.ask(b"LPOP", b"list")
+    for _ in range(4):
+        harness.default.ask(b"LPOP", b"list", b"800")
         assert not harness.engine.state.is_behind
