@@ -402,8 +402,7 @@ class Broker:
         command = None
         try:
             command = self._commands.get(request[0]) or self.resolve(request)
-            if session.restricted or self.loading or self.draining or self.shortage is not None:
-                self._check_guards(session, command)
+            self._check_guards(session, command)
             if session.queued is not None and not command.is_never_queued:
                 return enqueue(session, command, request)
         except RespqError as error:

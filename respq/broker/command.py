@@ -340,10 +340,7 @@ class Command:
         """
         if self.run_length <= 2:
             return columns[-1:]
-        alike: list[list[bytes]] = []
-        for word in words[2:]:
-            alike.append([word] * len(columns[0]))
-        return [*alike, *columns]
+        return [*[[word] * len(columns[0]) for word in words[2:]], *columns]
 
     def can_run(self, bound: Bound) -> bool:
         """Tell whether `run` can carry out a request for a key alone, with these options."""

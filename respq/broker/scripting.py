@@ -92,8 +92,6 @@ class Scripts:
         self._written_bytes = 0
         self._read_only = False
         self._may_grow = False
-        self._is_limited = False
-        """Whether it may not run all commands: for how it was called, or for a shortage."""
         self._tokens: list[Token] = []
         """Of a reply that Lua has not fetched whole."""
         self._random = _RANDOM_START
@@ -241,7 +239,6 @@ class Scripts:
         self._written_bytes = 0
         self._read_only = read_only or flags.no_writes
         self._may_grow = flags.allow_oom
-        self._is_limited = self._read_only or self.broker.shortage is not None
 
     def own(self, session: Session) -> bool:
         """Tell whether it is a script that runs a command, rather than a client."""
@@ -268,7 +265,8 @@ class Scripts:
                     request = [*map(_word, words)]
                     break
             command = self._known.get(request[0])
-            if command is None or self._is_limited or len(request) != command.words_min:
+            is_limited = self._read_only or broker.shortage is not None
+            if command is None or is_limited or len(request) != command.words_min:
                 try:
                     command = self._allowed(request)
                 except RespqError as error:

@@ -54,7 +54,6 @@ class Session:
         "protocol",
         "queued",
         "queued_bytes",
-        "restricted",
         "tainted",
         "waiter",
         "watch",
@@ -120,11 +119,9 @@ class Session:
 
     def decide_guard(self) -> None:
         """Note whether a request needs more than a look-up to be admitted."""
-        self.only_listens = self.protocol == 2 and bool(self.channels or self.patterns)
+        self.only_listens = self.protocol == 2 and self.is_subscribed
         """Whether it can tell messages from replies only because it asks for little else."""
-        self.restricted = not self.authenticated or self.only_listens
-        """Whether there are commands that it may not run."""
-        self.guarded = self.restricted or self.queued is not None
+        self.guarded = not self.authenticated or self.queued is not None or self.only_listens
 
     def speak(self, protocol: int) -> None:
         """Choose the protocol."""

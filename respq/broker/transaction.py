@@ -13,8 +13,7 @@ QUEUED = Simple(b"QUEUED")
 
 def enqueue(session: Session, command: Command, request: list[bytes]) -> Reply:
     """Keep a request until EXEC; raise what is wrong with it by now."""
-    if len(request) != command.words_min:
-        command.check_arity(request)
+    command.check_arity(request)
     if command.is_refused_in_multi:
         raise RespqError("Command not allowed inside a transaction")
     queued = session.queued

@@ -59,8 +59,7 @@ class Spread(MutableMapping[K, V]):
 
     def __getitem__(self, key: K) -> V:
         """Return the value of a key; raise `KeyError` if it is not there."""
-        shards = self._shards
-        return (shards[hash(key) % SHARDS] if shards else self._whole)[key]
+        return self._dict_of(key)[key]
 
     def find(self, key: K) -> V | None:
         """Return the value of a key, None if it is not there; `get` raises and catches."""
@@ -78,10 +77,7 @@ class Spread(MutableMapping[K, V]):
 
     def __delitem__(self, key: K) -> None:
         """Remove one key; raise `KeyError` if it is not there."""
-        if self._shards:
-            self.remove_all((key,))
-        else:
-            del self._whole[key]
+        self.remove_all((key,))
 
     def __iter__(self) -> Iterator[K]:
         """Yield the keys."""

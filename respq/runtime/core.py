@@ -406,7 +406,7 @@ class Core:
 
     def _ring(self) -> None:
         self._alarm = None
-        self.begin_turn()
+        self.begin_turn()  # It looks at the alarm for what is due.
         self._alarm_ms = NEVER_MS
 
     # Replies.

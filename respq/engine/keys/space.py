@@ -134,8 +134,7 @@ class Keyspace:
                 self._filled.append(chunks)
             chunk = chunks[place] = {}
         chunk[key.number] = key
-        if key.expires_ms:
-            self.time(state, key)
+        self.time(state, key)
         if state.watched:
             self.tell(state, key)
 
@@ -149,8 +148,7 @@ class Keyspace:
             del chunks[key.number >> CHUNK_BITS]
             if not chunks:
                 self._note_filled()
-        if key.expires_ms:
-            self.untime(state, key)
+        self.untime(state, key)
 
     def remove(self, state: State, key: AnyKey) -> None:
         """Let a key be gone."""
@@ -174,7 +172,7 @@ class Keyspace:
 
     def tell(self, state: State, key: AnyKey) -> None:
         """Have the broker look again for those who wait for the name of a key."""
-        if state.watched and (key.db, key.name) in state.watched:
+        if (key.db, key.name) in state.watched:
             state.news.append((key.db, key.name))
 
     def flush(self, state: State, db: int) -> None:
@@ -198,8 +196,8 @@ class Keyspace:
         self._filled = [chunks for chunks in self.chunks if chunks]
 
     def bury(self, value: Value) -> None:
-        """Have freed in slices what belongs to no key any more, if it is large."""
-        if len(value) > FREED_AT_ONCE:
+        """Free what belongs to no key any more, in slices if it is large."""
+        if len(value) > FREED_AT_ONCE and value.free(FREED_AT_ONCE):
             self.remains.append(value)
 
 
@@ -311,8 +309,8 @@ def _changed(state: State, record: Any) -> None:
             restoring.changes.append(record)
         return
     gone = CHANGES[record.__class__](key.value, record)
-    if gone is not None and state.live and gone.free(FREED_AT_ONCE):
-        keys.remains.append(gone)
+    if gone is not None and state.live:
+        keys.bury(gone)
     if key.value.is_empty:
         keys.leave(state, key)
         keys.restoring.pop(key.number, None)

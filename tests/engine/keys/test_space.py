@@ -141,7 +141,7 @@ def test_a_large_value_is_freed_in_slices_when_its_key_is_gone(harness: Harness)
 def test_several_values_are_freed_in_one_slice(harness: Harness) -> None:
     names = [b"%d" % number for number in range(10)]
     for name in names:
-        harness.default.ask(b"SADD", name, *(b"%d" % each for each in range(2 * FREED_AT_ONCE)))
+        harness.default.ask(b"SADD", name, *(b"%d" % each for each in range(3 * FREED_AT_ONCE)))
 
     harness.default.ask(b"DEL", *names)
     assert len(harness.engine.state.keys.remains) == 10
